@@ -1,0 +1,1 @@
+"""Text to vectors, the same in the workbench and in production."""

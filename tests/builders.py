@@ -1,0 +1,76 @@
+"""Small conversations written out in a test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from handoff_eval.conversation import (
+    Conversation,
+    Customer,
+    Label,
+    LabeledConversation,
+    Reason,
+    Role,
+    Split,
+    Turn,
+)
+from handoff_eval.evaluation.replay import Replay
+from handoff_eval.evaluation.scored import ScoredSplit
+
+ROLES = {"C": Role.CUSTOMER, "A": Role.AGENT, "H": Role.HUMAN, "S": Role.SYSTEM}
+
+
+def talk(
+    *lines: str,
+    id: str = "c-1",  # noqa: A002 - the field's name
+    customer: str | None = None,
+    split: Split | None = None,
+) -> Conversation:
+    """Return a conversation from lines such as "C: where is my parcel?"."""
+    turns = tuple(Turn(ROLES[line[0]], line[3:]) for line in lines)
+    return Conversation(id=id, turns=turns, customer=Customer(id=customer), split=split)
+
+
+def labeled(
+    conversation: Conversation,
+    *,
+    handoff: bool,
+    at: int | None = None,
+    reasons: Sequence[Reason] = (Reason.UNRESOLVED,),
+) -> LabeledConversation:
+    """Return the conversation with a label."""
+    label = Label(conversation.id, handoff, at_turn=at, reasons=tuple(reasons) if handoff else ())
+    return LabeledConversation(conversation, label)
+
+
+def scored(
+    positives: Sequence[float],
+    negatives: Sequence[float],
+    *,
+    split: Split,
+    groups: Sequence[str] | None = None,
+    name: str = "arm",
+    on_time: Sequence[float] | None = None,
+) -> ScoredSplit:
+    """Return a split with these peak scores; the positives come first."""
+    peaks = np.array([*positives, *negatives], dtype=float)
+    n = len(peaks)
+    positive = np.arange(n) < len(positives)
+    until = np.array([*(positives if on_time is None else on_time), *([np.nan] * len(negatives))])
+    return ScoredSplit(
+        replay=Replay(
+            name,
+            tuple(f"c{i}" for i in range(n)),
+            np.arange(n + 1),
+            np.ones(n, dtype=np.int64),
+            peaks,
+        ),
+        split=split,
+        positive=positive,
+        groups=tuple(groups) if groups else tuple(f"u{i}" for i in range(n)),
+        due=np.where(positive, 0, -1),
+        peak=peaks,
+        on_time_peak=until,
+    )

@@ -1,0 +1,109 @@
+"""The trained arm: what its state holds, what it learns, and what it refuses to learn from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from handoff_eval.conversation import Reason
+from handoff_eval.encoders.hashing import HashingEncoder
+from handoff_eval.errors import DataError
+from handoff_eval.evaluation.replay import replay
+from handoff_eval.triggers import features
+from handoff_eval.triggers.train import train_classifier
+from tests.builders import labeled, talk
+from tests.training import TRAINING
+
+ENCODER = HashingEncoder(64)
+
+
+def _signals(*lines: str, closed: bool = False) -> dict[str, float]:
+    conversation = talk(*lines)
+    vectors = ENCODER.encode([turn.text for turn in conversation.turns])
+    state = features.start(64)
+    for seen in features.observe(conversation.turns, vectors):
+        state = features.update(state, seen)
+    row = features.features([state], [closed])[0]
+    return dict(zip(features.feature_names(64)[-len(features.SIGNALS) :], row[-16:], strict=True))
+
+
+def test_counts_are_logarithms_of_what_was_seen() -> None:
+    """Two customer turns give log(3), one agent turn log(2); closed is itself."""
+    signals = _signals("C: one two three", "A: sorry, no", "C: call me", closed=True)
+
+    assert signals["customer_turns"] == pytest.approx(np.log(3))
+    assert signals["agent_turns"] == pytest.approx(np.log(2))
+    assert signals["words_now"] == pytest.approx(np.log(3))
+    assert signals["asks_now"] == pytest.approx(np.log(2))
+    assert signals["agent_unable"] == pytest.approx(np.log(2))
+    assert signals["closed"] == 1
+    assert signals["customer_had_last_word"] == pytest.approx(np.log(2))
+
+
+def test_a_repeated_question_is_noticed() -> None:
+    """The same words again are a repetition of 1, other words of less."""
+    again = _signals("C: where is my parcel", "A: soon", "C: where is my parcel")
+    other = _signals("C: where is my parcel", "A: soon", "C: blue or green?")
+
+    assert again["repeats"] == pytest.approx(np.log(2), abs=1e-6)
+    assert other["repeats"] < 0.3
+
+
+def test_system_turns_change_nothing() -> None:
+    """Tool calls and results are not what anybody said."""
+    assert _signals("C: hi", "S: tool call refund") == _signals("C: hi")
+
+
+def test_state_does_not_grow() -> None:
+    """After three hundred turns the state is as large as after one."""
+    state = features.start(64)
+    (seen,) = features.observe(talk("C: hello").turns, ENCODER.encode(["hello"]))
+    once = features.update(state, seen)
+    for _ in range(300):
+        state = features.update(state, seen)
+
+    for name in ("customer_sum", "remembered", "signals"):
+        assert getattr(state, name).shape == getattr(once, name).shape
+
+
+def test_it_learns_who_asks_for_a_person() -> None:
+    """On unseen words of the same kind the asking prefix scores higher than the asking-free one."""
+    trigger = train_classifier(TRAINING, ENCODER)
+
+    played = replay(
+        trigger,
+        [
+            talk("C: which size fits", "A: hm", "C: please let a person call me", id="1"),
+            talk("C: which size fits", "A: M", "C: thanks", id="2"),
+        ],
+    )
+
+    asked, thanked = played.peak
+    assert asked > 0.5 > thanked
+    assert played.scores[0] < asked
+
+
+def test_it_learns_the_reason() -> None:
+    """The reason head tells a request for a person from one for an email."""
+    trigger = train_classifier(TRAINING, ENCODER)
+
+    found = trigger.explain(talk("C: invoice?", "A: hm", "C: email me when it is repaired").turns, closed=False)
+
+    assert found.reason is Reason.FOLLOW_UP_REQUESTED
+    assert found.evidence_turn == 2
+
+
+def test_the_same_data_give_the_same_head() -> None:
+    """Training has no hidden randomness."""
+    first, second = (train_classifier(TRAINING, ENCODER).head for _ in range(2))
+
+    assert np.array_equal(first.weights, second.weights)
+
+
+@pytest.mark.parametrize(("handoff", "kind"), [(True, "without"), (False, "with")])
+def test_one_kind_alone_teaches_nothing(handoff: bool, kind: str) -> None:
+    """A train split without both kinds is refused with the count."""
+    items = [labeled(talk("C: hi", id=str(i)), handoff=handoff) for i in range(5)]
+
+    with pytest.raises(DataError, match=f"2 customers {kind} a handoff"):
+        train_classifier(items, ENCODER)
