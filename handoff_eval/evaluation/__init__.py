@@ -1,0 +1,1 @@
+"""Replay, metrics with intervals, the budget, and the comparison of arms."""

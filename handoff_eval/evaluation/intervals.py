@@ -1,0 +1,162 @@
+"""Estimates that carry their interval and n, and the resampling behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEVEL = 0.95
+REPLICATES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with its two-sided interval: the only form in which a metric is reported.
+
+    Attributes
+    ----------
+    value, low, high : float
+        Point estimate and limits; NaN where the data can't say.
+    n : int
+        Number of conversations it rests on.
+    method : str
+        How the limits were made.
+    level : float
+        Coverage aimed at.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    method: str
+    level: float = LEVEL
+
+    def __str__(self) -> str:
+        return f"{self.short} n={self.n}"
+
+    @property
+    def short(self) -> str:
+        """The value with its limits, as a table cell beside a column of n."""
+        digits = 1 if max(abs(self.value), abs(self.high)) > 2 else 2
+        if np.isnan(self.low):
+            return f"{self.value:.{digits}f} [no interval]"
+        return f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+
+    def scaled(self, factor: float) -> Estimate:
+        """Return the estimate in another unit."""
+        return Estimate(
+            self.value * factor,
+            self.low * factor,
+            self.high * factor,
+            self.n,
+            self.method,
+            self.level,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the estimate as JSON values, with None for NaN."""
+        return {
+            "value": _json(self.value),
+            "low": _json(self.low),
+            "high": _json(self.high),
+            "n": self.n,
+            "method": self.method,
+            "level": self.level,
+        }
+
+
+def clopper_pearson(successes: int, n: int, *, level: float = LEVEL) -> tuple[float, float]:
+    """Return the exact two-sided limits of a proportion.
+
+    Clopper and Pearson, Biometrika 26 (1934) 404-413: the limits are the proportions at which
+    the observed count sits at a tail probability of (1 - level) / 2.
+    """
+    from scipy.stats import beta
+
+    if not 0 <= successes <= n or n == 0:
+        raise ValueError(f"Expected 0 <= successes <= n and n > 0; got {successes} of {n}.")
+    tail = (1 - level) / 2
+    low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, n - successes + 1))
+    high = 1.0 if successes == n else float(beta.ppf(1 - tail, successes + 1, n - successes))
+    return low, high
+
+
+def cluster_weights(
+    groups: Sequence[str], *, replicates: int = REPLICATES, seed: int = 0
+) -> NDArray[np.float64]:
+    """Return bootstrap weights that resample whole customers, shape (replicates, n).
+
+    Row b holds how often each conversation's customer was drawn in replicate b (Davison and
+    Hinkley, Bootstrap Methods and their Application, 1997, section 3.8: resampling the top
+    level of a hierarchy).
+    """
+    codes = np.unique(np.asarray(groups), return_inverse=True)[1]
+    units = int(codes.max()) + 1 if len(codes) else 0
+    if units == 0:
+        raise ValueError("Expected at least one conversation to resample; got none.")
+    draws = np.random.default_rng(seed).multinomial(
+        units, np.full(units, 1 / units), size=replicates
+    )
+    return draws[:, codes].astype(np.float64)
+
+
+def percentile_estimate(
+    value: float, replicates: NDArray[np.float64], n: int, *, level: float = LEVEL
+) -> Estimate:
+    """Return the percentile interval over replicates; undefined (NaN) replicates are left out.
+
+    Replicates without any spread (an average precision of exactly 1, two arms that agree
+    everywhere) say nothing of the uncertainty, so the limits are then NaN.
+    """
+    defined = replicates[np.isfinite(replicates)]
+    if not np.isfinite(value) or len(defined) == 0:
+        return Estimate(value, float("nan"), float("nan"), n, "undefined", level)
+    if np.ptp(defined) == 0:
+        return Estimate(value, float("nan"), float("nan"), n, "no spread in replicates", level)
+    tail = 100 * (1 - level) / 2
+    low, high = np.percentile(defined, [tail, 100 - tail])
+    return Estimate(
+        value, min(float(low), value), max(float(high), value), n, "customer bootstrap", level
+    )
+
+
+def proportion_estimate(
+    hits: NDArray[np.bool_],
+    groups: Sequence[str],
+    weights: NDArray[np.float64],
+    *,
+    level: float = LEVEL,
+) -> Estimate:
+    """Return a share with limits that respect customers.
+
+    Exact (Clopper-Pearson) where every conversation has a customer of its own, else the customer
+    bootstrap; at 0 or 1, where a bootstrap has no width, exact on the number of customers.
+
+    Parameters
+    ----------
+    hits : bool array, shape (n,)
+    groups : sequence of str, length n
+    weights : float array, shape (replicates, n)
+        From `cluster_weights`, the columns of these conversations.
+    """
+    n = len(hits)
+    if n == 0:
+        return Estimate(float("nan"), float("nan"), float("nan"), 0, "undefined", level)
+    value = float(np.mean(hits))
+    customers = len(set(groups))
+    if customers == n or value in (0.0, 1.0):
+        low, high = clopper_pearson(round(value * customers), customers, level=level)
+        return Estimate(value, low, high, n, "exact binomial", level)
+    totals = weights.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = (weights @ hits.astype(np.float64)) / totals
+    return percentile_estimate(value, shares, n, level=level)
+
+
+def _json(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

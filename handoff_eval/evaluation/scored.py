@@ -1,0 +1,227 @@
+"""A replay with its labels on one split, and the metrics of an operating point there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handoff_eval.conversation import LabeledConversation, Split
+from handoff_eval.evaluation.intervals import (
+    Estimate,
+    cluster_weights,
+    percentile_estimate,
+    proportion_estimate,
+)
+from handoff_eval.evaluation.metrics import (
+    at_prevalence,
+    average_precision,
+    email_rate,
+    precision_at_prevalence,
+)
+from handoff_eval.evaluation.operating_point import OperatingPoint
+from handoff_eval.evaluation.replay import Replay
+
+
+@dataclass(frozen=True)
+class ScoredSplit:
+    """Scores of one trigger beside the labels of one split.
+
+    Attributes
+    ----------
+    replay : Replay
+        n conversations.
+    split : Split
+        Where they come from.
+    positive : bool array, shape (n,)
+        Needs a handoff.
+    groups : tuple of str, length n
+        The customer of each, the unit of resampling.
+    due : int array, shape (n,)
+        Index of the decision point at which a fire is on time; -1 for negatives.
+    peak, on_time_peak : float arrays, shape (n,)
+        Highest score overall, and up to the due point (NaN for negatives).
+    """
+
+    replay: Replay
+    split: Split
+    positive: NDArray[np.bool_]
+    groups: tuple[str, ...]
+    due: NDArray[np.int64]
+    peak: NDArray[np.float64]
+    on_time_peak: NDArray[np.float64]
+
+    @classmethod
+    def join(
+        cls, replay: Replay, labeled: Sequence[LabeledConversation], split: Split
+    ) -> ScoredSplit:
+        """Put a replay beside the labels of the same conversations, in the same order."""
+        if replay.ids != tuple(item.conversation.id for item in labeled):
+            raise ValueError("Expected the labels in the order of the replay; got another order.")
+        due = np.array([-1 if item.due is None else item.due for item in labeled], dtype=np.int64)
+        positive = due >= 0
+        until = replay.peak_until([max(point, 0) for point in due])
+        return cls(
+            replay=replay,
+            split=split,
+            positive=positive,
+            groups=tuple(item.conversation.group for item in labeled),
+            due=due,
+            peak=replay.peak,
+            on_time_peak=np.where(positive, until, np.nan),
+        )
+
+    def subset(self, ids: Sequence[str]) -> ScoredSplit:
+        """Return the same scores for some of the conversations, in the order of `ids`."""
+        place = {conversation_id: i for i, conversation_id in enumerate(self.replay.ids)}
+        keep = np.array([place[i] for i in ids], dtype=np.int64)
+        starts, stops = self.replay.offsets[keep], self.replay.offsets[keep + 1]
+        points = np.concatenate([np.arange(a, b) for a, b in zip(starts, stops, strict=True)])
+        return ScoredSplit(
+            replay=Replay(
+                trigger=self.replay.trigger,
+                ids=tuple(ids),
+                offsets=np.append(0, np.cumsum(stops - starts)),
+                turns=self.replay.turns[points],
+                scores=self.replay.scores[points],
+            ),
+            split=self.split,
+            positive=self.positive[keep],
+            groups=tuple(self.groups[i] for i in keep),
+            due=self.due[keep],
+            peak=self.peak[keep],
+            on_time_peak=self.on_time_peak[keep],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How well a trigger orders conversations, over all thresholds.
+
+    `average_precision` is at the sample's prevalence, `average_precision_deployed` at the
+    deployment's. `average_precision_on_time` scores a positive by its highest score up to the due
+    point, so that what is said after the need can't raise it: where it lies far below the first,
+    the trigger fires, but late.
+    """
+
+    average_precision: Estimate
+    average_precision_deployed: Estimate
+    average_precision_on_time: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What an operating point does on a split it was not chosen on.
+
+    `precision`, `email_rate` and `emails_per_day` are stated at the deployment prevalence,
+    `precision_in_sample` at the sample's own.
+    """
+
+    recall: Estimate
+    recall_on_time: Estimate
+    false_positive_rate: Estimate
+    precision: Estimate
+    precision_in_sample: Estimate
+    email_rate: Estimate
+    emails_per_day: Estimate
+
+    def items(self) -> list[tuple[str, Estimate]]:
+        """Return name and estimate of each measure, in the order of the table."""
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]
+
+
+def rank(scored: ScoredSplit, *, prevalence: float, seed: int = 0) -> Ranking:
+    """Measure the ordering of conversations by their highest score."""
+    positive, n = scored.positive, len(scored.peak)
+    resampled = cluster_weights(scored.groups, seed=seed)
+    on_time = np.where(positive, scored.on_time_peak, scored.peak)
+    estimates = []
+    for scores, share in ((scored.peak, None), (scored.peak, prevalence), (on_time, None)):
+        value = average_precision(scores, positive, at_prevalence(positive, np.ones(n), share))
+        replicates = average_precision(scores, positive, at_prevalence(positive, resampled, share))
+        estimates.append(percentile_estimate(float(value), replicates, n))
+    return Ranking(*estimates)
+
+
+def measure(
+    scored: ScoredSplit,
+    point: OperatingPoint,
+    *,
+    prevalence: float,
+    conversations_per_day: float,
+    seed: int = 0,
+) -> Measures:
+    """Measure an operating point.
+
+    Raises
+    ------
+    LeakageError
+        When the split is not test: the point was chosen on tune and fitted on train.
+    """
+    point.check_reportable_on(scored.split)
+    positive, groups = scored.positive, np.array(scored.groups, dtype=object)
+    fired = scored.peak >= point.threshold
+    on_time = scored.on_time_peak >= point.threshold
+    weights = cluster_weights(scored.groups, seed=seed)
+    n = len(fired)
+    recall = proportion_estimate(fired[positive], list(groups[positive]), weights[:, positive])
+    recall_on_time = proportion_estimate(
+        on_time[positive], list(groups[positive]), weights[:, positive]
+    )
+    false_positives = proportion_estimate(
+        fired[~positive], list(groups[~positive]), weights[:, ~positive]
+    )
+    r = _shares(fired & positive, positive, weights)
+    f = _shares(fired & ~positive, ~positive, weights)
+    in_sample = _precision_in_sample(fired, positive, weights, groups)
+    edge = {recall.value, false_positives.value} & {0.0, 1.0}
+    rate = float(email_rate(recall.value, false_positives.value, prevalence))
+    precision = float(precision_at_prevalence(recall.value, false_positives.value, prevalence))
+    if edge:
+        rate_estimate = Estimate(
+            rate,
+            float(email_rate(recall.low, false_positives.low, prevalence)),
+            float(email_rate(recall.high, false_positives.high, prevalence)),
+            n,
+            "limits of both rates",
+        )
+        precision_estimate = Estimate(
+            precision,
+            float(precision_at_prevalence(recall.low, false_positives.high, prevalence)),
+            float(precision_at_prevalence(recall.high, false_positives.low, prevalence)),
+            n,
+            "limits of both rates",
+        )
+    else:
+        rate_estimate = percentile_estimate(rate, email_rate(r, f, prevalence), n)
+        precision_estimate = percentile_estimate(
+            precision, precision_at_prevalence(r, f, prevalence), n
+        )
+    return Measures(
+        recall=recall,
+        recall_on_time=recall_on_time,
+        false_positive_rate=false_positives,
+        precision=precision_estimate,
+        precision_in_sample=in_sample,
+        email_rate=rate_estimate,
+        emails_per_day=rate_estimate.scaled(conversations_per_day),
+    )
+
+
+def _shares(
+    hits: NDArray[np.bool_], among: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares: NDArray[np.float64] = (weights @ hits) / (weights @ among)
+    return shares
+
+
+def _precision_in_sample(
+    fired: NDArray[np.bool_],
+    positive: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    groups: NDArray[np.object_],
+) -> Estimate:
+    return proportion_estimate(positive[fired], list(groups[fired]), weights[:, fired])
