@@ -1,0 +1,1 @@
+"""Dataset folders: read, check, split, write."""

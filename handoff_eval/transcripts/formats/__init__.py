@@ -1,0 +1,1 @@
+"""The exports of other tools, each read by its documented schema into the dataset format."""

@@ -1,0 +1,95 @@
+"""HE013: the agreement of annotators."""
+
+from __future__ import annotations
+
+import pytest
+
+from handoff_eval.conversation import Label
+from handoff_eval.evaluation.agreement import agreement, annotator_answers
+from handoff_eval.transcripts.checks.agreement import agreements
+from handoff_eval.transcripts.read import Dataset
+from tests.checks.build import answers, dataset, found, talks, why_not
+
+
+def two_annotators(both: int, first: int, second: int, neither: int) -> Dataset:
+    """Return conversations that two annotators answered so often alike and apart."""
+    conversations = talks(both + first + second + neither)
+    labels: list[Label] = []
+    for name, yes in (("a1", (True, True, False, False)), ("a2", (True, False, True, False))):
+        said = [
+            y for y, n in zip(yes, (both, first, second, neither), strict=True) for _ in range(n)
+        ]
+        for conversation, handoff in zip(conversations, said, strict=True):
+            labels += answers([conversation], handoff=handoff, annotator=name)
+    return dataset(conversations, labels)
+
+
+def test_good_agreement_is_reported() -> None:
+    """Of 20 + 5 + 5 + 70 cases p_o = .9, p_e = .25^2 + .75^2 = .625, kappa = .275 / .375 = .73."""
+    (finding,) = found("HE013", two_annotators(20, 5, 5, 70))
+
+    assert (finding.severity, finding.count) == ("info", 100)
+    assert finding.sentence.startswith("'a1' and 'a2' agree with kappa 0.73 [0.5")
+    assert "on the turn within one decision point 1.00 [1.00, 1.00] n=20" in finding.sentence
+
+
+def test_poor_agreement_is_a_warning() -> None:
+    """Of 10 + 15 + 15 + 60 p_o = .7, p_e = .625, kappa = .075 / .375 = .20."""
+    (finding,) = found("HE013", two_annotators(10, 15, 15, 60))
+
+    assert finding.severity == "warning"
+    assert "kappa 0.20 [" in finding.sentence
+    assert "sharpen the labelling guide" in finding.sentence
+
+
+def test_turns_two_points_apart_do_not_agree() -> None:
+    """Labelled turns count as the same up to one decision point, here one pair of two."""
+    lines = ("C: a", "C: b", "C: c", "C: d")
+    near, far = talks(2, *lines)
+    labels = [
+        *answers([near, far], handoff=True, at_turn=0),
+        *answers([near], handoff=True, at_turn=1, annotator="a2"),
+        *answers([far], handoff=True, at_turn=2, annotator="a2"),
+    ]
+
+    (finding,) = found("HE013", dataset([near, far], labels))
+
+    assert "one decision point 0.50 [" in finding.sentence
+
+
+def test_the_adjudicator_is_no_annotator() -> None:
+    """One annotator and an adjudicator have no agreement to report."""
+    conversations = talks(3)
+    labels = answers(conversations, handoff=True) + answers(
+        conversations, handoff=True, annotator="adjudicated"
+    )
+
+    assert why_not("HE013", dataset(conversations, labels)) == (
+        "fewer than two annotators are named"
+    )
+
+
+def test_annotators_who_share_nothing_cannot_be_compared() -> None:
+    """Two people with a half each have no agreement either."""
+    first, second = talks(2)
+    labels = answers([first], handoff=True) + answers([second], handoff=True, annotator="a2")
+
+    assert why_not("HE013", dataset([first, second], labels)) == (
+        "no two annotators share a conversation"
+    )
+
+
+def test_it_states_what_the_agreement_report_states() -> None:
+    """The check and `evaluation.agreement` give the same figures, from two implementations."""
+    data = two_annotators(12, 7, 3, 40)
+
+    (mine,) = agreements(data)
+    theirs = agreement(
+        data.conversations,
+        first=annotator_answers(data, "a1"),
+        second=annotator_answers(data, "a2"),
+    )
+
+    assert mine.kappa.value == pytest.approx(theirs.kappa.value)
+    assert mine.within_one_point is not None
+    assert mine.within_one_point.value == pytest.approx(theirs.within_one_point.value)
