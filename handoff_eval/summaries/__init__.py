@@ -1,0 +1,1 @@
+"""What the team reads: a summary of the conversation, every line tied to its turn."""
