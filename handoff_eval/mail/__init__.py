@@ -1,0 +1,1 @@
+"""The handoff email: message, delivery and a local mailbox to look at it."""
