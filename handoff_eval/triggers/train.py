@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -130,10 +129,8 @@ def _fit(
 ) -> tuple[NDArray[np.float64], float]:
     """Return weights and bias in the units of the raw features."""
     scale = _scale(rows)
-    model = _logistic(strength)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", category=FutureWarning)
-        model.fit(rows * scale, due, sample_weight=weights)
+    model = _logistic(strength, solver="newton-cholesky")
+    model.fit(rows * scale, due, sample_weight=weights)
     return model.coef_[0] * scale, float(model.intercept_[0])
 
 
@@ -154,7 +151,7 @@ def _fit_reasons(
     matrix = np.array([rows[i] for i in keep])
     target = np.array([frequent.index(main[i]) for i in keep])
     scale = _scale(matrix)
-    model = _logistic(1.0)
+    model = _logistic(1.0, solver="lbfgs")
     model.fit(matrix * scale, target)
     coefficients, intercepts = model.coef_ * scale, model.intercept_
     if len(frequent) == 2:
@@ -171,7 +168,7 @@ def _scale(rows: NDArray[np.float32]) -> NDArray[np.float64]:
     return scale
 
 
-def _logistic(strength: float) -> Any:
+def _logistic(strength: float, *, solver: str) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=strength, max_iter=5000)
+    return LogisticRegression(C=strength, solver=solver, max_iter=5000)

@@ -87,7 +87,8 @@ def test_it_learns_the_reason() -> None:
     """The reason head tells a request for a person from one for an email."""
     trigger = train_classifier(TRAINING, ENCODER)
 
-    found = trigger.explain(talk("C: invoice?", "A: hm", "C: email me when it is repaired").turns, closed=False)
+    asked = talk("C: invoice?", "A: hm", "C: email me when it is repaired")
+    found = trigger.explain(asked.turns, closed=False)
 
     assert found.reason is Reason.FOLLOW_UP_REQUESTED
     assert found.evidence_turn == 2

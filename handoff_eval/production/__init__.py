@@ -1,0 +1,1 @@
+"""What runs without the workbench: the bundle and the code that decides with it."""

@@ -1,0 +1,192 @@
+"""Bundles: what is written is read back, and what was tampered with is refused in a sentence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handoff_eval.conversation import Split
+from handoff_eval.encoders.hashing import HashingEncoder
+from handoff_eval.errors import BundleError, ParityError
+from handoff_eval.evaluation.operating_point import Certificate, OperatingPoint
+from handoff_eval.evaluation.replay import Replay, replay
+from handoff_eval.production.bundle import read_bundle, write_bundle
+from handoff_eval.production.decide import decide
+from handoff_eval.production.parity import check_parity
+from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
+from handoff_eval.triggers.prompt import PromptTrigger
+from handoff_eval.triggers.train import train_classifier
+from tests.builders import talk
+from tests.fakes import WordCountingAsker
+from tests.training import TRAINING
+
+CERTIFICATE = Certificate(
+    min_recall=0.8, max_email_rate=0.1, max_emails_per_day=20, conversations_per_day=200,
+    prevalence=0.05, max_false_positive_rate=0.0526, confidence=0.95, recall_risk=0.0125,
+    volume_risk=0.0125, tries=2, positives=80, negatives=200, misses_allowed=7, fires_allowed=3,
+    dataset_digest="d",
+)  # fmt: skip
+TALK = talk("C: I want to talk to a person", "A: why?", "C: a person please", id="1")
+
+
+def point(trigger: str, threshold: float = 0.4) -> OperatingPoint:
+    return OperatingPoint(trigger, threshold, Split.TUNE, CERTIFICATE, "Certified.")
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    trigger = train_classifier(TRAINING, HashingEncoder(32), name="hashing")
+    return write_bundle(
+        trigger, point("hashing"), handoff="support", instruction="when", to=tmp_path / "bundle"
+    )
+
+
+def test_policy_survives(bundle: Path) -> None:
+    """Operating point, certificate, handoff and instruction come back as they were."""
+    read = read_bundle(bundle)
+
+    assert read.point == point("hashing")
+    assert (read.handoff, read.instruction) == ("support", "when")
+    assert sorted(p.name for p in bundle.iterdir()) == ["bundle.json", "head.onnx"]
+
+
+def test_writing_again_replaces_a_bundle_and_nothing_else(bundle: Path, tmp_path: Path) -> None:
+    """A bundle is replaced whole; a folder with other things is left alone."""
+    keyword = KeywordTrigger(default_rules())
+    write_bundle(keyword, point("keyword"), handoff="s", instruction="i", to=bundle)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+
+    assert sorted(p.name for p in bundle.iterdir()) == ["bundle.json", "rules.txt"]
+    with pytest.raises(BundleError, match="holds something else"):
+        write_bundle(keyword, point("keyword"), handoff="s", instruction="i", to=other)
+
+
+def test_an_operating_point_of_another_trigger_is_refused(tmp_path: Path) -> None:
+    """A threshold means nothing on other scores."""
+    with pytest.raises(BundleError, match="operating point of 'keyword'; got that of 'minilm'"):
+        write_bundle(
+            KeywordTrigger(default_rules()),
+            point("minilm"),
+            handoff="s",
+            instruction="i",
+            to=tmp_path / "b",
+        )
+
+
+def test_a_prompt_does_not_leave_the_workbench(tmp_path: Path) -> None:
+    """What needs a language model is refused with the reason, and leaves nothing behind."""
+    with pytest.raises(BundleError, match="asks a language model"):
+        write_bundle(
+            PromptTrigger("when?", WordCountingAsker()),
+            point("prompt"),
+            handoff="s",
+            instruction="i",
+            to=tmp_path / "b",
+        )
+
+    assert not (tmp_path / "b").exists()
+
+
+def _truncate(folder: Path) -> None:
+    (folder / "head.onnx").write_bytes((folder / "head.onnx").read_bytes()[:100])
+
+
+def _flip(folder: Path) -> None:
+    data = bytearray((folder / "head.onnx").read_bytes())
+    data[-10] ^= 1
+    (folder / "head.onnx").write_bytes(bytes(data))
+
+
+def _link(folder: Path) -> None:
+    (folder / "head.onnx").rename(folder.parent / "elsewhere.onnx")
+    (folder / "head.onnx").symlink_to(folder.parent / "elsewhere.onnx")
+
+
+def _edit(change: Callable[[dict], object]) -> Callable[[Path], None]:
+    def damage(folder: Path) -> None:
+        policy = json.loads((folder / "bundle.json").read_text())
+        change(policy)
+        (folder / "bundle.json").write_text(json.dumps(policy))
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_truncate, "expected .* bytes; got 100"),
+        (_flip, "it was changed"),
+        (_link, "missing or a link"),
+        (lambda f: (f / "head.onnx").unlink(), "missing or a link"),
+        (lambda f: (f / "bundle.json").unlink(), "found none"),
+        (lambda f: (f / "bundle.json").write_text("{"), "expected JSON"),
+        (_edit(lambda p: p.update(format=99)), "expected format 1; got 99"),
+        (_edit(lambda p: p.pop("operating_point")), "expected a complete policy"),
+        (_edit(lambda p: p["trigger"].update(kind="pickle")), "expected a complete policy"),
+        (
+            _edit(lambda p: p["files"].update({"../x": {"sha256": "", "bytes": 0}})),
+            "expected plain file names",
+        ),
+        (_edit(lambda p: p["trigger"]["encoder"].update(kind="remote")), "kind onnx or hashing"),
+    ],
+)
+def test_damage_is_refused(bundle: Path, damage: Callable[[Path], object], message: str) -> None:
+    """Anything that isn't what was exported is refused, and the sentence says what."""
+    damage(bundle)
+
+    with pytest.raises(BundleError, match=message):
+        read_bundle(bundle)
+
+
+def test_parity_refuses_a_changed_score(bundle: Path) -> None:
+    """A score that moved by more than 1e-5 stops the export, changed decision or not."""
+    read = read_bundle(bundle)
+    played = replay(read.trigger, [TALK])
+    lower = np.clip(played.scores - 2e-5, 0, 1)
+    moved = Replay(played.trigger, played.ids, played.offsets, played.turns, lower)
+
+    assert check_parity(read, [TALK], played).changed == 0
+    with pytest.raises(ParityError, match="score within 1e-05"):
+        check_parity(read, [TALK], moved)
+
+
+def test_decisions_hold_the_first_fire_only() -> None:
+    """The first score at or above the threshold decides; later ones change nothing."""
+    trigger = KeywordTrigger(default_rules())
+    quiet = talk("C: thanks", id="2")
+
+    first, second = decide(trigger, point("keyword", 0.5), [TALK, quiet], handoff="support")
+
+    assert (first.fired, first.turns, first.closed) == (True, 1, False)
+    assert first.explanation.evidence_turn == 0
+    assert (second.fired, second.turns, second.closed) == (False, 1, True)
+    assert first.to_dict()["reason"] == "human_requested"
+
+
+def test_deciding_needs_no_workbench(bundle: Path) -> None:
+    """Reading a bundle and deciding imports none of torch, pandas, scikit-learn, scipy, mlflow."""
+    program = (
+        "import sys, pathlib\n"
+        "from handoff_eval.production.bundle import read_bundle\n"
+        "from handoff_eval.production.decide import decide\n"
+        "from handoff_eval.conversation import Conversation, Role, Turn\n"
+        "b = read_bundle(pathlib.Path(sys.argv[1]))\n"
+        "talk = Conversation('1', (Turn(Role.CUSTOMER, 'a person please'),))\n"
+        "print(decide(b.trigger, b.point, [talk], handoff=b.handoff)[0].conversation_id)\n"
+        "heavy = {'torch', 'pandas', 'sklearn', 'scipy', 'mlflow', 'sentence_transformers'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(bundle)], capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.splitlines() == ["1", "[]"]
