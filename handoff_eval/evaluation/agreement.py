@@ -1,0 +1,219 @@
+"""How far two annotators, or a trigger and an annotator, answer alike.
+
+The share of equal answers is easy to read and easy to reach: where 5 % need a handoff, two
+annotators who guess at that rate agree on 90 %. Cohen's kappa takes that chance off. Both are
+stated beside the confusion matrix they come from, because kappa in turn falls when handoffs get
+rare, with annotators as good as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handoff_eval.conversation import Conversation, LabeledConversation, Split
+from handoff_eval.errors import DataError
+from handoff_eval.evaluation.intervals import (
+    Estimate,
+    cluster_weights,
+    percentile_estimate,
+    proportion_estimate,
+)
+from handoff_eval.evaluation.operating_point import OperatingPoint
+from handoff_eval.evaluation.replay import Replay
+from handoff_eval.transcripts.checks.agreement import cohen_kappa
+from handoff_eval.transcripts.read import Dataset
+
+UNNAMED = "unnamed"
+"""What labels without an annotator are listed under."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one annotator or trigger says of each conversation it was asked about.
+
+    Attributes
+    ----------
+    name : str
+    points : mapping of str to int or None
+        By conversation id, the index of the decision point from which on a handoff is warranted
+        (of a trigger: at which it fired); None for no handoff.
+    """
+
+    name: str
+    points: Mapping[str, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Two sets of answers on the conversations that both have.
+
+    Attributes
+    ----------
+    first, second : str
+        Whose answers.
+    conversations : int
+        Number both answered.
+    both, first_only, second_only, neither : int
+        The confusion matrix: who says handoff.
+    kappa : Estimate
+        Cohen's kappa, 1 for equal answers, 0 for what chance gives; NaN where both always give
+        the same one.
+    same : Estimate
+        Share of conversations with the same answer.
+    within_one_point : Estimate
+        Where both say handoff, the share in which their turns lie at most one decision point
+        apart; NaN where there is none.
+    different : tuple of str
+        Ids of the conversations that only one of them hands off.
+    apart : tuple of str
+        Ids of those both hand off, more than one decision point apart.
+    """
+
+    first: str
+    second: str
+    conversations: int
+    both: int
+    first_only: int
+    second_only: int
+    neither: int
+    kappa: Estimate
+    same: Estimate
+    within_one_point: Estimate
+    different: tuple[str, ...]
+    apart: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the agreement as JSON values."""
+        return {
+            "first": self.first,
+            "second": self.second,
+            "conversations": self.conversations,
+            "confusion": {
+                "both": self.both,
+                "first_only": self.first_only,
+                "second_only": self.second_only,
+                "neither": self.neither,
+            },
+            "kappa": self.kappa.to_dict(),
+            "same": self.same.to_dict(),
+            "within_one_point": self.within_one_point.to_dict(),
+            "different": list(self.different),
+            "apart": list(self.apart),
+        }
+
+
+def annotators(dataset: Dataset) -> tuple[str, ...]:
+    """Return everyone who labelled, in the order of their first label."""
+    return tuple(dict.fromkeys(label.annotator or UNNAMED for label in dataset.labels))
+
+
+def annotator_answers(dataset: Dataset, annotator: str) -> Answers:
+    """Return the answers of one annotator.
+
+    Raises
+    ------
+    DataError
+        When there are no labels of that name.
+    """
+    conversations = {conversation.id: conversation for conversation in dataset.conversations}
+    points = {
+        label.conversation_id: LabeledConversation(conversations[label.conversation_id], label).due
+        for label in dataset.labels
+        if (label.annotator or UNNAMED) == annotator
+    }
+    if not points:
+        known = ", ".join(repr(name) for name in annotators(dataset)) or "nobody"
+        raise DataError(
+            f"Expected labels of {annotator!r} in {dataset.name!r}; it has labels of {known}."
+        )
+    return Answers(annotator, points)
+
+
+def trigger_answers(replay: Replay, point: OperatingPoint, *, split: Split) -> Answers:
+    """Return what a trigger decides at an operating point.
+
+    Parameters
+    ----------
+    replay : Replay
+        Scores of the conversations of one split.
+    point : OperatingPoint
+    split : Split
+        Which split that is.
+
+    Raises
+    ------
+    LeakageError
+        When the split isn't test: trigger and threshold were chosen on the others.
+    """
+    point.check_reportable_on(split)
+    fires = replay.first_fire(point.threshold)
+    return Answers(
+        replay.trigger,
+        {i: None if fire < 0 else int(fire) for i, fire in zip(replay.ids, fires, strict=True)},
+    )
+
+
+def agreement(
+    conversations: Sequence[Conversation], *, first: Answers, second: Answers, seed: int = 0
+) -> Agreement:
+    """Compare two sets of answers.
+
+    Cohen's kappa is (p_o - p_e) / (1 - p_e), where p_o is the share of equal answers and p_e what
+    it would be if each gave answers at random in the shares they have (Cohen, Educational and
+    Psychological Measurement 20 (1960) 37-46). Its interval is the percentile bootstrap over
+    customers; the shares have exact limits where every conversation has a customer of its own,
+    else the same bootstrap.
+
+    Parameters
+    ----------
+    conversations : sequence of Conversation
+        Those to look at; the ones not answered by both are left out.
+    first, second : Answers
+    seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    DataError
+        When no conversation has both answers.
+    """
+    shared = [c for c in conversations if c.id in first.points and c.id in second.points]
+    if not shared:
+        raise DataError(
+            f"Expected conversations that {first.name!r} and {second.name!r} have both answered; "
+            f"there is none among {len(conversations)}."
+        )
+    n = len(shared)
+    groups = [conversation.group for conversation in shared]
+    weights = cluster_weights(groups, seed=seed)
+    pairs = [(first.points[c.id], second.points[c.id]) for c in shared]
+    one = np.array([a is not None for a, _ in pairs])
+    other = np.array([b is not None for _, b in pairs])
+    near = np.array([a is not None and b is not None and abs(a - b) <= 1 for a, b in pairs])
+    both = one & other
+    kappa = float(cohen_kappa(one, other, np.ones((1, n)))[0])
+    return Agreement(
+        first=first.name,
+        second=second.name,
+        conversations=n,
+        both=int(both.sum()),
+        first_only=int((one & ~other).sum()),
+        second_only=int((~one & other).sum()),
+        neither=int((~one & ~other).sum()),
+        kappa=percentile_estimate(kappa, cohen_kappa(one, other, weights), n),
+        same=proportion_estimate(one == other, groups, weights),
+        within_one_point=proportion_estimate(
+            near[both], [g for g, kept in zip(groups, both, strict=True) if kept], weights[:, both]
+        ),
+        different=_ids(shared, one != other),
+        apart=_ids(shared, both & ~near),
+    )
+
+
+def _ids(conversations: Sequence[Conversation], which: NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(c.id for c, chosen in zip(conversations, which, strict=True) if chosen)

@@ -1,0 +1,1 @@
+"""What an analyst works with inside a notebook: the labeler."""
