@@ -15,13 +15,15 @@ from handoff_eval.evaluation.budget import (
     one_per_customer,
     positives_needed,
 )
+from handoff_eval.evaluation.operating_point import OperatingPoint
+from handoff_eval.evaluation.scored import ScoredSplit
 from handoff_eval.handoff import Budget
 from tests.builders import scored
 
 BUDGET = Budget(max_emails_per_day=20, min_recall=0.8, conversations_per_day=200, prevalence=0.05)
 
 
-def choose(split_scores, budget=BUDGET, tries=1):
+def choose(split_scores: ScoredSplit, budget: Budget = BUDGET, tries: int = 1) -> OperatingPoint:
     return choose_operating_point(
         split_scores, budget, prevalence=budget.prevalence, tries=tries, dataset_digest="d"
     )
@@ -33,7 +35,7 @@ def choose(split_scores, budget=BUDGET, tries=1):
      (0.95, 0.025, 72)],
 )  # fmt: skip
 def test_positives_needed_without_a_miss(min_recall: float, risk: float, needed: int) -> None:
-    """n such that min_recall ** n <= risk, as the design states them."""
+    """The least n such that min_recall ** n <= risk, as the design states them."""
     assert positives_needed(min_recall, risk) == needed
 
 
@@ -57,7 +59,7 @@ def test_perfect_trigger_is_certified_in_the_gap() -> None:
 
 
 def test_edges_are_order_statistics() -> None:
-    """The volume's edge is the (c+1)-th largest negative, the recall's the (j+1)-th smallest positive."""
+    """The edges are the (c+1)-th largest negative and the (j+1)-th smallest positive."""
     positives = np.linspace(0.5, 0.95, 60)
     negatives = np.linspace(0.05, 0.55, 200)
 
@@ -157,7 +159,7 @@ def test_more_tries_divide_the_risk() -> None:
 
 @pytest.mark.parametrize("levels", [None, 11, 3], ids=["continuous", "11 levels", "3 levels"])
 def test_the_promise_is_kept(levels: int | None) -> None:
-    """Over 2,000 draws P(issued and recall or volume broken) stays within 5 % and 3 standard errors."""
+    """Over 2,000 draws P(issued and broken) stays within 5 % and 3 standard errors."""
     rng = np.random.default_rng(11)
 
     def draw(a: float, b: float, n: int) -> np.ndarray:

@@ -48,7 +48,6 @@ def test_hashing_is_the_same_everywhere() -> None:
     assert vector == pytest.approx([0, 0, third, 0, 0, -third, third, 0], abs=1e-6)
 
 
-
 def test_cache_computes_each_text_once(tmp_path: Path) -> None:
     """Repeats within a call, across calls and across objects are found, in the order asked."""
     first = Counting()

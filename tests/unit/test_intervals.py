@@ -89,7 +89,7 @@ def test_replicates_without_spread_give_no_interval() -> None:
 
 
 def test_bootstrap_coverage_by_customer() -> None:
-    """A nominal 95 % interval for clustered shares covers the truth in at least 88 % of 300 draws."""
+    """A nominal 95 % interval of clustered shares covers the truth in 88 % of 300 draws."""
     rng = np.random.default_rng(5)
     covered = 0
     for draw in range(300):

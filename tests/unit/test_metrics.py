@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -76,7 +78,7 @@ def test_recall_rises_with_volume(rows: list[tuple[int, bool, int]]) -> None:
 
     assert recalls[0] == 0
     assert recalls[-1] == pytest.approx(1)
-    assert all(a <= b + 1e-12 for a, b in zip(recalls[:-1], recalls[1:], strict=True))
+    assert all(a <= b + 1e-12 for a, b in pairwise(recalls))
 
 
 def test_recall_at_volume_shares_ties() -> None:

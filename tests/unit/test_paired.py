@@ -7,10 +7,11 @@ import pytest
 
 from handoff_eval.conversation import Split
 from handoff_eval.evaluation.paired import all_pairs, holm, paired_difference
+from handoff_eval.evaluation.scored import ScoredSplit
 from tests.builders import scored
 
 
-def arm(seed: int, shift: float, name: str, n: int = 40, levels: int = 0):
+def arm(seed: int, shift: float, name: str, n: int = 40, levels: int = 0) -> ScoredSplit:
     rng = np.random.default_rng(seed)
     positives, negatives = rng.normal(shift, 1, n), rng.normal(0, 1, 3 * n)
     values = [1 / (1 + np.exp(-x)) for x in (positives, negatives)]
@@ -54,9 +55,7 @@ def test_row_order_changes_nothing() -> None:
 def test_different_conversations_are_refused() -> None:
     """A paired comparison needs the same conversations on both sides."""
     with pytest.raises(ValueError, match="on the same conversations"):
-        paired_difference(
-            arm(1, 1, "a"), arm(1, 1, "b", n=30), email_rate=0.1, prevalence=0.05
-        )
+        paired_difference(arm(1, 1, "a"), arm(1, 1, "b", n=30), email_rate=0.1, prevalence=0.05)
 
 
 def test_a_sampled_arm_is_compared_on_its_sample() -> None:

@@ -57,9 +57,7 @@ def test_no_false_positive_still_leaves_room_for_some() -> None:
 def test_reporting_on_what_chose_the_point_is_an_error(split: Split) -> None:
     """Figures on train or tune are refused, not warned about."""
     with pytest.raises(LeakageError, match="reported on the test split"):
-        measure(
-            scored([0.9], [0.1], split=split), POINT, prevalence=0.1, conversations_per_day=100
-        )
+        measure(scored([0.9], [0.1], split=split), POINT, prevalence=0.1, conversations_per_day=100)
 
 
 def test_on_time_ranking_ignores_what_is_said_after_the_need() -> None:
