@@ -13,6 +13,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handoff_eval.errors import MissingExtraError
+
 if TYPE_CHECKING:
     from handoff_eval.transcripts.check import CheckReport
     from handoff_eval.transcripts.checks.base import Finding
@@ -43,7 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings and return the exit code."""
-    from tqdm import tqdm
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        raise MissingExtraError(
+            "Expected the workbench for 'handoff-eval check'; it is not installed. "
+            "Run: pip install 'handoff-eval[bench]'"
+        ) from None
 
     from handoff_eval.transcripts.check import CHECKS, check_dataset
     from handoff_eval.transcripts.read import read_dataset

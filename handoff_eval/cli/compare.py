@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         from handoff_eval.tracking.log import log_comparison
 
         run_id = log_comparison(
-            comparison, dataset=compared.dataset, handoff=handoff, seed=options.seed
+            comparison, dataset=compared.dataset, handoff=handoff, seed=options.seed, say=say
         )
         say(f"MLflow run {run_id}; open it with 'handoff-eval ui'")
     return 0

@@ -52,16 +52,13 @@ def read_usable(path: Path) -> Dataset:
 def run_comparison(dataset: Dataset, handoff: Handoff, options: ArmOptions) -> Compared:
     """Train the arms and compare them, with progress on stderr."""
     from handoff_eval.evaluation.compare import compare
-    from handoff_eval.evaluation.line_up import RECORDED_REPLIES, line_up
+    from handoff_eval.evaluation.line_up import line_up, recorded_replies
     from handoff_eval.llm.asker import default_asker
 
     askers: list[ModelAsker] = []
 
     def asker() -> ModelAsker:
-        recorded = dataset.path / RECORDED_REPLIES
-        askers.append(
-            default_asker(recorded=recorded if recorded.is_file() else None, live=options.live)
-        )
+        askers.append(default_asker(recorded=recorded_replies(dataset), live=options.live))
         return askers[-1]
 
     say("preparing the arms")

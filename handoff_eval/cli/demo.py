@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.conversation import Split
     from handoff_eval.errors import SettingsError
     from handoff_eval.evaluation.line_up import RECORDED_REPLIES
+    from handoff_eval.evaluation.plots import volume_recall_plot
     from handoff_eval.evaluation.report import render_report
     from handoff_eval.handoff import read_handoffs
     from handoff_eval.tracking.log import log_comparison
@@ -73,9 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
         seed=options.seed,
     )
     write_text(out / "report.html", page)
+    (out / "volume_recall.png").write_bytes(volume_recall_plot(comparison).png())
     say("logging to MLflow")
     run_id = log_comparison(
-        comparison, dataset=compared.dataset, handoff=handoff, seed=options.seed
+        comparison, dataset=compared.dataset, handoff=handoff, seed=options.seed, say=say
     )
     say("exporting the chosen trigger")
     bundle, parity = export_chosen(compared, handoff, out / "bundle")
@@ -111,29 +113,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _send(compared: Compared, bundle: Bundle, handoff: Handoff, out: Path) -> int:
     """Send the emails of the test conversations that fired; return how many arrived."""
-    from handoff_eval.mail.delivery import SmtpSettings, SmtpTransport
-    from handoff_eval.mail.dispatch import queue_emails
-    from handoff_eval.mail.outbox import SqliteOutbox
-    from handoff_eval.mail.sink import MailSink
-    from handoff_eval.mail.worker import Worker
+    from handoff_eval.mail.rehearsal import rehearse
     from handoff_eval.production.decide import decide
 
     result = compared.comparison.arm(bundle.point.trigger)
     by_id = {c.id: c for c in compared.dataset.conversations}
     asked = [by_id[i] for i in result.test.replay.ids]
     decisions = decide(bundle.trigger, bundle.point, asked, handoff=handoff.name)
-    _clear(out)
-    outbox = SqliteOutbox(out / "outbox.sqlite")
-    try:
-        queue_emails(outbox, handoff, by_id, decisions, sent_at=datetime.now(UTC))
-        with MailSink(out / "mailbox") as sink:
-            worker = Worker(outbox, SmtpTransport(SmtpSettings.from_url(sink.url)))
-            return worker.flush().sent
-    finally:
-        outbox.close()
-
-
-def _clear(out: Path) -> None:
-    """Remove the mailbox and outbox of an earlier demo, so that what is there is of this one."""
-    for stale in (*(out / "mailbox").glob("*.eml"), *out.glob("outbox.sqlite*")):
-        stale.unlink()
+    return len(rehearse(handoff, by_id, decisions, out=out, sent_at=datetime.now(UTC)))

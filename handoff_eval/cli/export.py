@@ -64,12 +64,13 @@ def export_chosen(
     ------
     SettingsError
         When the arm is unknown or none was chosen.
+    BundleError
+        When the folder can't be written.
     ParityError
         When the export does not decide as measured.
     """
     from handoff_eval.errors import SettingsError
-    from handoff_eval.production.bundle import read_bundle, write_bundle
-    from handoff_eval.production.parity import check_parity
+    from handoff_eval.production.export import export_bundle
 
     comparison = compared.comparison
     name = arm or comparison.chosen
@@ -80,14 +81,13 @@ def export_chosen(
             "Name one with --arm, or compare an arm that scores every conversation."
         )
     result = comparison.arm(name)
-    write_bundle(
+    conversations = {c.id: c for c in compared.dataset.conversations}
+    return export_bundle(
         triggers[name],
         result.point,
         handoff=handoff.name,
         instruction=handoff.instruction,
+        conversations=[conversations[i] for i in result.test.replay.ids],
+        measured=result.test.replay,
         to=to,
     )
-    bundle = read_bundle(to)
-    conversations = {c.id: c for c in compared.dataset.conversations}
-    asked = [conversations[i] for i in result.test.replay.ids]
-    return bundle, check_parity(bundle, asked, result.test.replay)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handoff_eval.errors import SettingsError
+from handoff_eval.errors import MissingExtraError, SettingsError
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -76,7 +76,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import the source and print what came of it."""
-    from tqdm import tqdm
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        raise MissingExtraError(
+            "Expected the workbench for 'handoff-eval import'; it is not installed. "
+            "Run: pip install 'handoff-eval[bench]'"
+        ) from None
 
     from handoff_eval.transcripts.formats import registry
     from handoff_eval.transcripts.importing import import_conversations, source_files

@@ -115,6 +115,8 @@ def arm_options_of(arguments: argparse.Namespace) -> ArmOptions:
         raise SettingsError(
             f"Expected --max-llm-decisions to be at least 20; got {arguments.max_llm_decisions}."
         )
+    if not 0 <= arguments.seed < 2**32:
+        raise SettingsError(f"Expected --seed to lie in 0 to 4294967295; got {arguments.seed}.")
     return ArmOptions(
         names, arguments.rules, arguments.max_llm_decisions, arguments.live, arguments.seed
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.encoders.base import Encoder
+from handoff_eval.errors import SettingsError
 
 _MAX_VARIABLES = 500
 
@@ -33,32 +35,48 @@ class CachedEncoder:
         self.dimension = encoder.dimension
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return one unit vector a text, shape (len(texts), dimension), in the order given."""
+        """Return one unit vector a text, shape (len(texts), dimension), in the order given.
+
+        Raises
+        ------
+        SettingsError
+            When the cache can't be read or written.
+        """
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
         keys = [self._key(text) for text in texts]
         text_of = dict(zip(keys, texts, strict=True))
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self._path, timeout=60)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS vectors "
-                "(key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID"
-            )
+        with self._open() as connection:
             vectors = self._kept(connection, list(text_of))
-            missing = [key for key in text_of if key not in vectors]
-            if missing:
-                computed = self._encoder.encode([text_of[key] for key in missing])
-                vectors.update(zip(missing, computed, strict=True))
-                with connection:
-                    connection.executemany(
-                        "INSERT OR IGNORE INTO vectors VALUES (?, ?)",
-                        [(key, vectors[key].astype("<f4").tobytes()) for key in missing],
-                    )
-        finally:
-            connection.close()
-        if not keys:
-            return np.zeros((0, self.dimension), dtype=np.float32)
+        missing = [key for key in text_of if key not in vectors]
+        for start in range(0, len(missing), _MAX_VARIABLES):
+            some = missing[start : start + _MAX_VARIABLES]
+            computed = self._encoder.encode([text_of[key] for key in some])
+            vectors.update(zip(some, computed, strict=True))
+            with self._open() as connection:
+                connection.executemany(
+                    "INSERT OR IGNORE INTO vectors VALUES (?, ?)",
+                    [(key, vectors[key].astype("<f4").tobytes()) for key in some],
+                )
         return np.stack([vectors[key] for key in keys])
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection whose changes are kept when the block ends well."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self._path, timeout=60)) as connection, connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS vectors "
+                    "(key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID"
+                )
+                yield connection
+        except (OSError, sqlite3.Error) as error:
+            raise SettingsError(
+                f"Expected to keep vectors in {self._path}; got: {error}. "
+                "Set HANDOFF_EVAL_CACHE to a folder that can be written."
+            ) from None
 
     def _key(self, text: str) -> bytes:
         material = f"{self.revision}\0".encode() + text.encode("utf-8", "surrogatepass")

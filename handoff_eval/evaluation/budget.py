@@ -10,7 +10,6 @@ volume's order statistic.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -38,16 +37,16 @@ class Edges:
         Thresholds must lie strictly above this to keep the volume; -inf when any does.
     highest : float
         Thresholds must not lie above this to keep the recall; -inf when none does.
-    positives, negatives : int
-        Independent units.
+    positives, negatives : float arrays
+        Ascending scores of the independent units.
     misses_allowed, fires_allowed : int
         -1 when no count passes the test.
     """
 
     lowest: float
     highest: float
-    positives: int
-    negatives: int
+    positives: NDArray[np.float64]
+    negatives: NDArray[np.float64]
     misses_allowed: int
     fires_allowed: int
 
@@ -65,10 +64,18 @@ def largest_count(n: int, share: float, risk: float) -> int:
 
 def positives_needed(min_recall: float, risk: float, misses: int = 0) -> int:
     """Return how many positives certify `min_recall` when `misses` of them are missed."""
-    n = max(misses + 1, math.ceil(math.log(risk) / math.log(min_recall)))
-    while largest_count(n, 1 - min_recall, risk) < misses:
-        n += 1
-    return n
+    from scipy.stats import binom
+
+    low, high = 0, misses + 1
+    while binom.cdf(misses, high, 1 - min_recall) > risk:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if binom.cdf(misses, middle, 1 - min_recall) > risk:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def one_per_customer(
@@ -138,8 +145,8 @@ def choose_operating_point(
             recall_risk=risk,
             volume_risk=risk,
             tries=tries,
-            positives=edges.positives,
-            negatives=edges.negatives,
+            positives=len(edges.positives),
+            negatives=len(edges.negatives),
             misses_allowed=edges.misses_allowed,
             fires_allowed=edges.fires_allowed,
             dataset_digest=dataset_digest,
@@ -148,7 +155,7 @@ def choose_operating_point(
             scored.replay.trigger, certified, Split.TUNE, certificate, f"Certified. {certificate}"
         )
     threshold = _best_guess(scored, budget.email_rate, prevalence)
-    note = _why_not(scored, edges, budget, risk, max_fpr, threshold)
+    note = _why_not(edges, budget, risk, max_fpr, threshold)
     return OperatingPoint(scored.replay.trigger, threshold, Split.TUNE, None, note)
 
 
@@ -157,14 +164,14 @@ def certified_edges(
 ) -> Edges:
     """Test both promises, each at `risk`, on one conversation per customer."""
     positives = np.sort(scored.peak[one_per_customer(scored.groups, scored.positive, seed)])
-    negatives = np.sort(scored.peak[one_per_customer(scored.groups, ~scored.positive, seed)])[::-1]
+    negatives = np.sort(scored.peak[one_per_customer(scored.groups, ~scored.positive, seed)])
     misses = largest_count(len(positives), 1 - min_recall, risk)
     fires = largest_count(len(negatives), max_fpr, risk)
     highest = positives[misses] if 0 <= misses < len(positives) else -np.inf
     lowest = np.inf if fires < 0 else -np.inf
     if 0 <= fires < len(negatives):
-        lowest = negatives[fires]
-    return Edges(float(lowest), float(highest), len(positives), len(negatives), misses, fires)
+        lowest = negatives[-fires - 1]
+    return Edges(float(lowest), float(highest), positives, negatives, misses, fires)
 
 
 def _mid_gap_above(peaks: NDArray[np.float64], lowest: float, at_most: float) -> float | None:
@@ -177,46 +184,50 @@ def _mid_gap_above(peaks: NDArray[np.float64], lowest: float, at_most: float) ->
 
 
 def _best_guess(scored: ScoredSplit, max_rate: float, prevalence: float) -> float:
-    edges = np.unique(np.concatenate([[0.0], scored.peak, [1.0]]))
+    """Return the lowest midpoint whose estimated volume fits, at worst one above every score."""
+    edges = np.unique(np.concatenate([[0.0], scored.peak]))
+    above_all = float(edges[-1]) + MIN_GAP
     gaps = [(a + b) / 2 for a, b in pairwise(edges) if b - a >= MIN_GAP]
     for threshold in gaps:
         recall = float(np.mean(scored.peak[scored.positive] >= threshold))
         fpr = float(np.mean(scored.peak[~scored.positive] >= threshold))
-        if float(email_rate(np.array(recall), np.array(fpr), prevalence)) <= max_rate:
+        if float(email_rate(recall, fpr, prevalence)) <= max_rate:
             return float(threshold)
-    return 1.0
+    return above_all
 
 
-def _why_not(
-    scored: ScoredSplit,
-    edges: Edges,
-    budget: Budget,
-    risk: float,
-    max_fpr: float,
-    threshold: float,
-) -> str:
-    n = edges.positives
-    missed = int(np.sum(scored.peak[scored.positive] < threshold))
+def _why_not(edges: Edges, budget: Budget, risk: float, max_fpr: float, threshold: float) -> str:
+    """Say which side fails at the best guess and what would help."""
+    n, m = len(edges.positives), len(edges.negatives)
+    missed = int(np.sum(edges.positives < threshold))
+    fired = int(np.sum(edges.negatives >= threshold))
+    recall = f"a recall of {budget.min_recall:.0%}"
     if max_fpr <= 0:
         return (
             f"Chosen, not certified: a budget of {budget.email_rate:.1%} of conversations leaves "
             "no room above the prevalence: the needed handoffs alone would fill it. Raise it."
         )
     if edges.misses_allowed < 0:
-        needed = positives_needed(budget.min_recall, risk)
         return (
-            f"Chosen, not certified: {n} positives in tune, {needed} needed to certify a recall of "
-            f"{budget.min_recall:.0%} even with no miss."
+            f"Chosen, not certified: {n} positives in tune, "
+            f"{positives_needed(budget.min_recall, risk)} needed to certify {recall} even with no "
+            "miss."
         )
     if edges.fires_allowed < 0:
         return (
-            f"Chosen, not certified: {edges.negatives} negatives in tune are too few to show a "
-            f"false positive rate of at most {max_fpr:.1%}; label more, or raise the budget."
+            f"Chosen, not certified: {m} negatives in tune are too few to show a false positive "
+            f"rate of at most {max_fpr:.1%}; label more, or raise the budget."
         )
-    needed = positives_needed(budget.min_recall, risk, missed)
+    if missed > edges.misses_allowed:
+        needed = positives_needed(budget.min_recall, risk, missed)
+        return (
+            f"Chosen, not certified: {n} positives, {needed} needed to certify {recall} with the "
+            f"{missed} misses of this threshold ({edges.misses_allowed} are allowed); a better "
+            "trigger, more emails a day or a lower recall would also close the gap."
+        )
     return (
-        f"Chosen, not certified: {n} positives, {needed} needed to certify a recall of "
-        f"{budget.min_recall:.0%} with the {missed} misses of this threshold "
-        f"({edges.misses_allowed} are allowed); a better trigger, more emails a day or a lower "
-        "recall would also close the gap."
+        f"Chosen, not certified: {recall} would hold ({missed} misses, {edges.misses_allowed} "
+        f"allowed), but {fired} of {m} negatives fire and {edges.fires_allowed} are allowed to "
+        f"show a false positive rate of at most {max_fpr:.1%}; more negatives, a better trigger or "
+        "a larger budget would close the gap."
     )

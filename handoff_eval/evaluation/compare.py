@@ -127,8 +127,7 @@ class Comparison:
                     "pair": f"{pair.first} - {pair.second}",
                     "n": pair.difference.n,
                     "positives": pair.positives,
-                    "recall difference": f"{pair.difference.value:+.2f} "
-                    f"[{pair.difference.low:+.2f}, {pair.difference.high:+.2f}]",
+                    "recall difference": pair.difference.short,
                     "p (Holm)": round(pair.p_adjusted, 4),
                     "verdict": pair.verdict,
                 }

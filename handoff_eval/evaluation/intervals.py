@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 LEVEL = 0.95
 REPLICATES = 2000
+ROUNDING = 1e-12
+"""Spread of replicates that is rounding of the arithmetic alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def percentile_estimate(
     defined = replicates[np.isfinite(replicates)]
     if not np.isfinite(value) or len(defined) == 0:
         return Estimate(value, float("nan"), float("nan"), n, "undefined", level)
-    if np.ptp(defined) == 0:
+    if np.ptp(defined) <= ROUNDING:
         return Estimate(value, float("nan"), float("nan"), n, "no spread in replicates", level)
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(defined, [tail, 100 - tail])

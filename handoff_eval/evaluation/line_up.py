@@ -19,6 +19,12 @@ RECORDED_REPLIES = "replies.jsonl"
 PROMPT_BATCH_TURNS = 16
 
 
+def recorded_replies(dataset: Dataset) -> Path | None:
+    """Return the file of replies that came with a dataset; None where there is none."""
+    path = dataset.path / RECORDED_REPLIES
+    return path if path.is_file() else None
+
+
 def line_up(
     names: Sequence[str],
     dataset: Dataset,

@@ -53,7 +53,9 @@ class Picture:
         """Return the picture as one SVG element."""
         import vl_convert
 
-        svg: str = vl_convert.vegalite_to_svg(self.chart.to_json(validate=False), allowed_base_urls=[])
+        svg: str = vl_convert.vegalite_to_svg(
+            self.chart.to_json(validate=False), allowed_base_urls=[]
+        )
         return svg
 
     def png(self, *, scale: float = 2.0) -> bytes:
@@ -67,7 +69,7 @@ class Picture:
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return (
-            {"image/png": self.png(), "text/plain": self.description},
+            {"image/png": self.png(scale=1.5), "text/plain": self.description},
             {"image/png": {"width": self.width}},
         )
 

@@ -66,7 +66,8 @@ def average_precision(scores: Array, positive: NDArray[np.bool_], weights: Array
         share = (weights * positive).sum(axis=-1, keepdims=True) / total
         precision = np.where(volume > 0, recall * share / volume, 0.0)
     steps = np.diff(recall, axis=-1, prepend=0.0)
-    result: Array = np.where(share[..., 0] > 0, (steps * precision).sum(axis=-1), np.nan)
+    total_steps = np.minimum((steps * precision).sum(axis=-1), 1.0)
+    result: Array = np.where(share[..., 0] > 0, total_steps, np.nan)
     return result
 
 

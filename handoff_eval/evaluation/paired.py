@@ -72,7 +72,7 @@ def paired_difference(
     for arm in (first, second):
         values.append(float(recall_at_volume(arm.peak, positive, once, email_rate)))
         replicates.append(recall_at_volume(arm.peak, positive, weights, email_rate))
-    differences = replicates[0] - replicates[1]
+    differences = np.round(replicates[0] - replicates[1], 12)
     defined = differences[np.isfinite(differences)]
     tails = [(np.sum(defined <= 0) + 1), (np.sum(defined >= 0) + 1)]
     p_value = min(1.0, 2 * float(min(tails)) / (len(defined) + 1))
@@ -80,7 +80,9 @@ def paired_difference(
         first=first.replay.trigger,
         second=second.replay.trigger,
         email_rate=email_rate,
-        difference=percentile_estimate(values[0] - values[1], differences, len(positive)),
+        difference=percentile_estimate(
+            round(values[0] - values[1], 12), differences, len(positive)
+        ),
         positives=int(positive.sum()),
         p_value=p_value,
         p_adjusted=p_value,

@@ -57,27 +57,27 @@ class Bundle:
 def write_bundle(
     trigger: Trigger, point: OperatingPoint, *, handoff: str, instruction: str, to: Path
 ) -> Path:
-    """Write a trigger and its operating point as a folder; an existing bundle there is replaced.
-
-    The folder appears under its name only when complete.
+    """Write a trigger and its operating point as a new folder; `export_bundle` proves it too.
 
     Raises
     ------
     BundleError
-        When the trigger is of a kind that can't leave the workbench, belongs to another operating
-        point, or `to` holds something that is not a bundle.
+        When the trigger is of a kind that can't leave the workbench, or belongs to another
+        operating point, or when `to` exists.
     """
     if point.trigger != trigger.name:
         raise BundleError(
             f"Expected the operating point of {trigger.name!r}; got that of {point.trigger!r}."
         )
-    if to.exists() and not (to / POLICY).is_file():
-        raise BundleError(f"Expected {to} to be free or to hold a bundle; it holds something else.")
-    partial = to.with_name(f".{to.name}.partial")
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    parts = _write_parts(trigger, partial)
+    if not isinstance(trigger, KeywordTrigger | ClassifierTrigger):
+        raise BundleError(
+            f"Expected a trigger that runs without the workbench (keyword, minilm); got "
+            f"{trigger.name!r}, which asks a language model."
+        )
+    if to.exists():
+        raise BundleError(f"Expected {to} to be free; it exists. Replace bundles by exporting.")
+    to.mkdir(parents=True)
+    parts = _write_parts(trigger, to)
     policy = {
         "format": FORMAT,
         "handoff_eval": __version__,
@@ -87,14 +87,11 @@ def write_bundle(
         "operating_point": point.to_dict(),
         "files": {
             file.name: {"sha256": _sha256(file), "bytes": file.stat().st_size}
-            for file in sorted(partial.iterdir())
+            for file in sorted(to.iterdir())
         },
     }
     text = json.dumps(policy, indent=2, ensure_ascii=False, allow_nan=False)
-    (partial / POLICY).write_text(text + "\n", encoding="utf-8")
-    if to.exists():
-        shutil.rmtree(to)
-    partial.replace(to)
+    (to / POLICY).write_text(text + "\n", encoding="utf-8")
     return to
 
 
@@ -127,7 +124,7 @@ def read_bundle(path: Path) -> Bundle:
         ) from None
 
 
-def _write_parts(trigger: Trigger, folder: Path) -> dict[str, Any]:
+def _write_parts(trigger: KeywordTrigger | ClassifierTrigger, folder: Path) -> dict[str, Any]:
     if isinstance(trigger, KeywordTrigger):
         lines = [
             f"{rule.weight!r} | {rule.role} | {rule.reason} | {rule.pattern}"
@@ -135,12 +132,7 @@ def _write_parts(trigger: Trigger, folder: Path) -> dict[str, Any]:
         ]
         (folder / "rules.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         return {"kind": "keyword"}
-    if isinstance(trigger, ClassifierTrigger):
-        return _write_classifier(trigger, folder)
-    raise BundleError(
-        f"Expected a trigger that runs without the workbench (keyword, minilm); got "
-        f"{trigger.name!r}, which asks a language model."
-    )
+    return _write_classifier(trigger, folder)
 
 
 def _write_classifier(trigger: ClassifierTrigger, folder: Path) -> dict[str, Any]:

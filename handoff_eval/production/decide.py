@@ -42,7 +42,7 @@ def decide(
     decisions = []
     for index, conversation in enumerate(conversations):
         first, last = int(played.offsets[index]), int(played.offsets[index + 1]) - 1
-        fired = fires[index] >= 0
+        fired = bool(fires[index] >= 0)
         at = first + int(fires[index]) if fired else last
         turns, closed = int(played.turns[at]), at == last
         decisions.append(

@@ -141,7 +141,7 @@ def features(states: Sequence[State], closed: Sequence[bool]) -> NDArray[np.floa
     rows = []
     for state, ended in zip(states, closed, strict=True):
         signals = np.minimum(state.signals, 30.0)
-        signals = np.log1p(signals)
+        signals = np.log1p(signals).astype(np.float32)
         signals[_INDEX["closed"]] = float(ended)
         turns = max(1.0, state.signals[_INDEX["customer_turns"]])
         rows.append(

@@ -15,8 +15,11 @@ from handoff_eval.triggers import features
 from handoff_eval.triggers.classifier import ClassifierTrigger
 from handoff_eval.triggers.head import LinearHead
 
-REGULARISATIONS = (0.03, 0.1, 0.3, 1.0, 3.0)
+REGULARISATIONS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 """Inverse strengths of the L2 penalty that cross-validation chooses from."""
+
+DEFAULT_REGULARISATION = 1.0
+"""Where too few customers are labelled to choose."""
 
 MIN_PER_REASON = 5
 FOLDS = 5
@@ -58,7 +61,8 @@ def train_classifier(
             )
     points = _Points.of(labeled, encoder)
     strength = _choose_regularisation(points, positive, groups, seed=seed)
-    weights, bias = _fit(points.rows, points.due, points.weights, strength)
+    exact = _logistic(strength, solver="newton-cholesky")
+    weights, bias = _fit(points.rows, points.due, points.weights, exact)
     reason_weights, reason_bias, reasons = _fit_reasons(labeled, points)
     head = LinearHead(weights.astype(np.float32), float(bias), reason_weights, reason_bias, reasons)
     return ClassifierTrigger(encoder, head, name=name)
@@ -105,19 +109,30 @@ def _choose_regularisation(
 
     customers = min(len(set(groups[positive])), len(set(groups[~positive])))
     folds = StratifiedGroupKFold(min(FOLDS, customers), shuffle=True, random_state=seed)
-    splits = list(folds.split(positive, positive, groups))
+    splits = [
+        (inside, outside)
+        for inside, outside in folds.split(positive, positive, groups)
+        if len(set(points.due[points.of_conversations(inside)])) == 2
+    ]
+    judged = np.concatenate([outside for _, outside in splits]) if splits else np.array([], int)
+    if len(set(positive[judged])) < 2:
+        return DEFAULT_REGULARISATION
     achieved = []
     for strength in REGULARISATIONS:
         peaks = np.zeros(len(positive))
         for inside, outside in splits:
             rows = points.of_conversations(inside)
+            # Ranking needs no exact optimum, and choosing takes most of the time.
             weights, bias = _fit(
-                points.rows[rows], points.due[rows], points.weights[rows], strength
+                points.rows[rows],
+                points.due[rows],
+                points.weights[rows],
+                _logistic(strength, tolerance=1e-3),
             )
             for i in outside:
                 logits = points.rows[points.offsets[i] : points.offsets[i + 1]] @ weights + bias
                 peaks[i] = logits.max()
-        achieved.append(average_precision_score(positive, peaks))
+        achieved.append(average_precision_score(positive[judged], peaks[judged]))
     return REGULARISATIONS[int(np.argmax(achieved))]
 
 
@@ -125,11 +140,10 @@ def _fit(
     rows: NDArray[np.float32],
     due: NDArray[np.bool_],
     weights: NDArray[np.float64],
-    strength: float,
+    model: Any,
 ) -> tuple[NDArray[np.float64], float]:
     """Return weights and bias in the units of the raw features."""
     scale = _scale(rows)
-    model = _logistic(strength, solver="newton-cholesky")
     model.fit(rows * scale, due, sample_weight=weights)
     return model.coef_[0] * scale, float(model.intercept_[0])
 
@@ -151,7 +165,7 @@ def _fit_reasons(
     matrix = np.array([rows[i] for i in keep])
     target = np.array([frequent.index(main[i]) for i in keep])
     scale = _scale(matrix)
-    model = _logistic(1.0, solver="lbfgs")
+    model = _logistic(1.0)
     model.fit(matrix * scale, target)
     coefficients, intercepts = model.coef_ * scale, model.intercept_
     if len(frequent) == 2:
@@ -168,7 +182,7 @@ def _scale(rows: NDArray[np.float32]) -> NDArray[np.float64]:
     return scale
 
 
-def _logistic(strength: float, *, solver: str) -> Any:
+def _logistic(strength: float, *, solver: str = "lbfgs", tolerance: float = 1e-4) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=strength, solver=solver, max_iter=5000)
+    return LogisticRegression(C=strength, solver=solver, tol=tolerance, max_iter=5000)

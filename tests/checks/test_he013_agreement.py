@@ -30,7 +30,7 @@ def test_good_agreement_is_reported() -> None:
 
     assert (finding.severity, finding.count) == ("info", 100)
     assert finding.sentence.startswith("'a1' and 'a2' agree with kappa 0.73 [0.5")
-    assert "on the turn within one decision point 1.00 [1.00, 1.00] n=20" in finding.sentence
+    assert "on the turn within one decision point 1.00 [0.83, 1.00] n=20" in finding.sentence
 
 
 def test_poor_agreement_is_a_warning() -> None:
@@ -40,6 +40,13 @@ def test_poor_agreement_is_a_warning() -> None:
     assert finding.severity == "warning"
     assert "kappa 0.20 [" in finding.sentence
     assert "sharpen the labelling guide" in finding.sentence
+
+
+def test_perfect_agreement_is_not_certain() -> None:
+    """Of 40 equal answers, half positive: .025^(1/40) = .912, kappa >= (.912 - .5) / .5 = .82."""
+    (finding,) = found("HE013", two_annotators(20, 0, 0, 20))
+
+    assert "kappa 1.00 [0.82, 1.00] n=40" in finding.sentence
 
 
 def test_turns_two_points_apart_do_not_agree() -> None:

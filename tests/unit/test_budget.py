@@ -108,6 +108,23 @@ def test_too_many_misses_are_counted() -> None:
     assert "misses of this threshold" in point.note
 
 
+def test_too_many_fires_are_counted() -> None:
+    """Where recall holds and the volume can't be shown, the note speaks of the negatives."""
+    budget = Budget(15, 0.8, 100, prevalence=0.05)
+    point = choose(scored([0.9] * 100, [0.95] * 6 + [0.1] * 54, split=Split.TUNE), budget)
+
+    assert point.certificate is None
+    assert "0 misses, 11 allowed), but 6 of 60 negatives fire and 1 are allowed" in point.note
+
+
+def test_ties_at_the_top_never_put_the_threshold_on_a_score() -> None:
+    """When even the highest score is too frequent, the threshold lies above all of them."""
+    point = choose(scored([1.0] * 40, [1.0] * 30 + [0.1] * 30, split=Split.TUNE))
+
+    assert point.certificate is None
+    assert point.threshold > 1
+
+
 def test_budget_below_the_prevalence_is_named() -> None:
     """Ten emails a day can't hold 5 % of 400 conversations."""
     budget = Budget(10, 0.8, 400, prevalence=0.05)

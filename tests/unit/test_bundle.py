@@ -18,6 +18,7 @@ from handoff_eval.evaluation.operating_point import Certificate, OperatingPoint
 from handoff_eval.evaluation.replay import Replay, replay
 from handoff_eval.production.bundle import read_bundle, write_bundle
 from handoff_eval.production.decide import decide
+from handoff_eval.production.export import export_bundle
 from handoff_eval.production.parity import check_parity
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
 from handoff_eval.triggers.prompt import PromptTrigger
@@ -39,6 +40,21 @@ def point(trigger: str, threshold: float = 0.4) -> OperatingPoint:
     return OperatingPoint(trigger, threshold, Split.TUNE, CERTIFICATE, "Certified.")
 
 
+def export_keyword(to: Path, shift: float = 0.0) -> None:
+    trigger = KeywordTrigger(default_rules())
+    played = replay(trigger, [TALK])
+    lower = np.clip(played.scores - shift, 0, 1)
+    export_bundle(
+        trigger,
+        point("keyword"),
+        handoff="s",
+        instruction="i",
+        conversations=[TALK],
+        measured=Replay(played.trigger, played.ids, played.offsets, played.turns, lower),
+        to=to,
+    )
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     trigger = train_classifier(TRAINING, HashingEncoder(32), name="hashing")
@@ -56,17 +72,35 @@ def test_policy_survives(bundle: Path) -> None:
     assert sorted(p.name for p in bundle.iterdir()) == ["bundle.json", "head.onnx"]
 
 
-def test_writing_again_replaces_a_bundle_and_nothing_else(bundle: Path, tmp_path: Path) -> None:
+def test_exporting_again_replaces_a_bundle_and_nothing_else(bundle: Path, tmp_path: Path) -> None:
     """A bundle is replaced whole; a folder with other things is left alone."""
-    keyword = KeywordTrigger(default_rules())
-    write_bundle(keyword, point("keyword"), handoff="s", instruction="i", to=bundle)
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.txt").write_text("mine")
 
+    export_keyword(bundle)
+
     assert sorted(p.name for p in bundle.iterdir()) == ["bundle.json", "rules.txt"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bundle", "other"]
     with pytest.raises(BundleError, match="holds something else"):
-        write_bundle(keyword, point("keyword"), handoff="s", instruction="i", to=other)
+        export_keyword(other)
+
+
+def test_a_refused_export_leaves_the_former_bundle(bundle: Path, tmp_path: Path) -> None:
+    """What would not decide as measured never stands where a good bundle stood."""
+    with pytest.raises(ParityError, match="Don't ship it"):
+        export_keyword(bundle, shift=0.01)
+
+    assert read_bundle(bundle).trigger.name == "hashing"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bundle"]
+
+
+def test_an_unwritable_place_is_a_sentence(tmp_path: Path) -> None:
+    """A folder that can't be made is a user's mistake, not a traceback."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(BundleError, match="can't be written"):
+        export_keyword(tmp_path / "file" / "bundle")
 
 
 def test_an_operating_point_of_another_trigger_is_refused(tmp_path: Path) -> None:

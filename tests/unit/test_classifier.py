@@ -101,6 +101,20 @@ def test_the_same_data_give_the_same_head() -> None:
     assert np.array_equal(first.weights, second.weights)
 
 
+def test_clustered_customers_do_not_stop_training() -> None:
+    """Folds that would hold one kind alone are left out, whatever the seed."""
+    items = [
+        labeled(talk("C: hi", "C: a person", id=f"{g}{i}", customer=g), handoff=g in "bc", at=1)
+        if g in "bc"
+        else labeled(talk("C: hi", id=f"{g}{i}", customer=g), handoff=False)
+        for g, n in (("a", 3), ("b", 3), ("c", 1), ("d", 4), ("e", 3))
+        for i in range(n)
+    ]
+
+    for seed in range(3):
+        assert train_classifier(items, HashingEncoder(16), seed=seed).head.width > 0
+
+
 @pytest.mark.parametrize(("handoff", "kind"), [(True, "without"), (False, "with")])
 def test_one_kind_alone_teaches_nothing(handoff: bool, kind: str) -> None:
     """A train split without both kinds is refused with the count."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from handoff_eval.encoders.cache import CachedEncoder
 from handoff_eval.encoders.hashing import HashingEncoder
+from handoff_eval.errors import SettingsError
 
 
 class Counting:
@@ -83,3 +84,11 @@ def test_cache_takes_more_texts_than_a_query_may_name(tmp_path: Path) -> None:
     encoder.encode(texts)
 
     assert np.array_equal(encoder.encode(texts), HashingEncoder(16).encode(texts))
+
+
+def test_unusable_cache_is_a_sentence(tmp_path: Path) -> None:
+    """A cache that can't be opened says which setting names another place."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(SettingsError, match="Set HANDOFF_EVAL_CACHE"):
+        CachedEncoder(Counting(), tmp_path / "file" / "v.sqlite").encode(["a"])

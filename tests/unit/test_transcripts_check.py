@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from handoff_eval.cli import check as command
 from handoff_eval.conversation import Split
-from handoff_eval.errors import DataError, SettingsError
+from handoff_eval.errors import DataError, MissingExtraError, SettingsError
 from handoff_eval.transcripts.check import CHECKS, blocking_findings, check_dataset
 from handoff_eval.transcripts.read import Dataset, read_dataset
 from handoff_eval.transcripts.write import write_dataset
@@ -27,7 +28,8 @@ def broken() -> Dataset:
     """Return a dataset with errors, warnings and infos: all labels alike, a straddling customer."""
     conversations = talks(2, split=Split.TRAIN) + talks(2, split=Split.TEST, prefix="x")
     conversations[2] = replace(conversations[2], customer=conversations[0].customer)
-    return dataset(conversations, answers(conversations, handoff=True))
+    conversations += talks(1, "A: Hello?", split=Split.TEST, prefix="silent")
+    return dataset(conversations, answers(conversations, handoff=True, reasons=()))
 
 
 def arguments(*given: str) -> argparse.Namespace:
@@ -53,6 +55,7 @@ def test_errors_come_first() -> None:
     order = ["error", "warning", "info"]
     keys = [(order.index(finding.severity), finding.code) for finding in report.findings]
     assert keys == sorted(keys)
+    assert [code for _, code in keys].index("HE022") < [code for _, code in keys].index("HE017")
     assert [f.code for f in report.findings if f.severity == "error"] == ["HE002", "HE004", "HE005"]
     assert report.has_errors
 
@@ -108,7 +111,7 @@ def test_the_table_names_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixtur
 
     out, err = capsys.readouterr()
     assert (code, err) == (1, "")
-    assert re.search(r"^all +4 +3 +4 +4$", out, flags=re.MULTILINE)
+    assert re.search(r"^all +5 +4 +5 +5$", out, flags=re.MULTILINE)
     assert re.search(r"^train +2 +2 +2 +2$", out, flags=re.MULTILINE)
     assert "HE004  error    1 customer is on more than one split" in out
     assert "HE008  not run  prevalence of the traffic: the prevalence of the traffic is" in out
@@ -127,9 +130,7 @@ def test_long_lists_of_examples_are_cut(tmp_path: Path, capsys: pytest.CaptureFi
     assert lines[start : start + 4] == ["- c-0", "- c-1", "- c-2", "- and 9 more"]
 
 
-def test_ids_cannot_steer_the_terminal(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_ids_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Control characters of the data are shown as escapes."""
     write_dataset(tmp_path, conversations=talks(1, started_at=None, id="a\x1b[2Jb"))
     command.run(arguments(str(tmp_path)))
@@ -160,6 +161,16 @@ def test_a_missing_dataset_raises(tmp_path: Path) -> None:
     """A mistake in the call is a DataError, which the main program turns into exit code 2."""
     with pytest.raises(DataError, match="Expected a dataset folder"):
         command.run(arguments(str(tmp_path / "absent")))
+
+
+def test_without_the_workbench_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A base install names what is missing."""
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    write_dataset(tmp_path, conversations=talks(1))
+    with pytest.raises(MissingExtraError, match=r"pip install 'handoff-eval\[bench\]'"):
+        command.run(arguments(str(tmp_path)))
 
 
 @pytest.mark.skipif(

@@ -7,12 +7,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 
 from handoff_eval.cli import import_
-from handoff_eval.errors import DataError, SettingsError
+from handoff_eval.errors import DataError, MissingExtraError, SettingsError
+from handoff_eval.transcripts.formats.base import ImportOptions
+from handoff_eval.transcripts.formats.registry import FORMATS
 from handoff_eval.transcripts.read import read_dataset
 
 DATA = Path(__file__).parents[1] / "data" / "imports"
@@ -152,6 +155,19 @@ def test_append_keeps_every_byte_and_the_pseudonyms(tmp_path: Path) -> None:
     assert texts[0].endswith("@masked.invalid")
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("csv", "turns.csv"), ("openai", "openai.jsonl"), ("zendesk", "zendesk.json")],
+)
+def test_progress_ends_at_the_size_of_the_source(name: str, file: str) -> None:
+    """The steps reported add up to the bytes of the file, and none is negative."""
+    steps: list[int] = []
+    list(FORMATS[name].read(DATA / file, ImportOptions(time_zone=UTC), steps.append))
+
+    assert sum(steps) == (DATA / file).stat().st_size
+    assert min(steps) > 0
+
+
 def test_nothing_usable_changes_nothing(tmp_path: Path) -> None:
     """A source without a usable conversation is an error, and no folder is left behind."""
     source = lines(tmp_path / "s.jsonl", {}, {})
@@ -197,6 +213,15 @@ def test_a_source_that_cannot_be_read(
 def _bad(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
+
+
+def test_without_the_workbench_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A base install names what is missing."""
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'handoff-eval\[bench\]'"):
+        run("csv", DATA / "turns.csv", "--to", tmp_path / "d")
 
 
 MEASURE = """

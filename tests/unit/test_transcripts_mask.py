@@ -31,6 +31,7 @@ def kinds(text: str, names: tuple[str, ...] = ()) -> str:
         ("My mobile is 07700 900123", "My mobile is [phone]"),
         ("ring me: 5551234", "ring me: [phone]"),
         ("Card 4111 1111 1111 1111, or 4111-1111-1111-1112", "Card [card], or 4111-1111-1111-1112"),
+        ("Card 5500005555555559 (or 5500005555555554).", "Card [card] (or 5500005555555554)."),
         ("Order 20391-22 of 2026-03-02 09:14, 02-03-2026 10:30", None),
         ("Invoice 1234567890 over 1,000.00 at 10:00", None),
         ("Best regards,\nAna María López\nACME", "Best regards,\n[name]\nACME"),

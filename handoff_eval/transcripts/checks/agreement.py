@@ -82,6 +82,12 @@ def _kappa_of(
     first = np.array([one.label.handoff for one, _ in shared])
     second = np.array([other.label.handoff for _, other in shared])
     groups = [one.conversation.group for one, _ in shared]
+    if (first == second).all() and first.any() and not first.all():
+        # A bootstrap of equal answers has no width; the exact limit of the share carries over.
+        share = float(first.mean())
+        chance = share**2 + (1 - share) ** 2
+        low = (_exact_low(groups) - chance) / (1 - chance)
+        return Interval(1.0, low, 1.0, len(groups))
     return by_customer(lambda weights: cohen_kappa(first, second, weights), groups, seed=seed)
 
 
@@ -94,4 +100,11 @@ def _within_one_point(
         return None
     near = np.array([abs(a - b) <= 1 for _, a, b in both], dtype=np.float64)
     groups = [group for group, _, _ in both]
+    if near.all():
+        return Interval(1.0, _exact_low(groups), 1.0, len(groups))
     return by_customer(lambda weights: weights @ near / weights.sum(axis=1), groups, seed=seed)
+
+
+def _exact_low(groups: list[str]) -> float:
+    """Return the lower 95 % limit of a share of 1 among customers (Clopper and Pearson, 1934)."""
+    return float(0.025 ** (1 / len(set(groups))))

@@ -91,6 +91,20 @@ class Format:
     read: Callable[[Path, ImportOptions, Advance], Iterator[Draft | Refusal]]
 
 
+class Meter:
+    """Reports how far a file has been read, from its start, as steps of its size."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+        self._done = 0
+
+    def to(self, position: int) -> None:
+        """Report everything up to a position that was not reported yet."""
+        if position > self._done:
+            self._advance(position - self._done)
+            self._done = position
+
+
 def timestamp(value: Any, where: str, options: ImportOptions) -> str | None:
     """Return a time of the source as ISO 8601 with its zone; None where there is none.
 

@@ -25,6 +25,7 @@ from handoff_eval.transcripts.formats.base import (
     Draft,
     Format,
     ImportOptions,
+    Meter,
     plain,
     timestamp,
     turn,
@@ -53,7 +54,6 @@ ROLES = {
 """The words by which each role is known; --roles adds to them and overrules them."""
 
 _REQUIRED = ("id", "role", "text")
-_REPORT_EVERY = 5000
 
 
 def read(path: Path, options: ImportOptions, advance: Advance) -> Iterator[Draft | Refusal]:
@@ -68,14 +68,22 @@ def read(path: Path, options: ImportOptions, advance: Advance) -> Iterator[Draft
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
             "CREATE TABLE turns (conversation INTEGER, line INTEGER, fields TEXT);"
         )
-        yield from _store(stream, path, options, advance, rows)
+        meter = Meter(advance)
+        yield from _store(stream, path, options, meter, rows)
+        size = path.stat().st_size
+        (total,) = rows.execute("SELECT COUNT(*) FROM turns").fetchone()
         ordered = rows.execute("SELECT * FROM turns ORDER BY conversation, line")
+        made = 0
         for _, group in groupby(ordered, key=itemgetter(0)):
-            yield _draft(path.name, list(group), options)
+            turns = list(group)
+            yield _draft(path.name, turns, options)
+            made += len(turns)
+            meter.to((size + size * made // total) // 2)
+        meter.to(size)
 
 
 def _store(
-    stream: TextIO, path: Path, options: ImportOptions, advance: Advance, rows: sqlite3.Connection
+    stream: TextIO, path: Path, options: ImportOptions, meter: Meter, rows: sqlite3.Connection
 ) -> Iterator[Refusal]:
     """Put each usable row into the table; yield a refusal for each that names no conversation."""
     reader = csv.reader(stream, _dialect(stream))
@@ -84,12 +92,9 @@ def _store(
         raise DataError(f"Expected a header and rows in {path.name}; got an empty table.")
     columns = _columns(header[1], options, path.name)
     places: dict[str, int] = {}
-    done, rows_read = 0, 0
     for line, values in _rows(reader):
-        rows_read += 1
-        if rows_read % _REPORT_EVERY == 0:
-            advance(stream.buffer.tell() - done)
-            done = stream.buffer.tell()
+        # Reading is the first half of the work, and making conversations the second.
+        meter.to(stream.buffer.tell() // 2)
         try:
             fields = _fields(values, columns, len(header[1]))
         except FieldError as error:
@@ -97,7 +102,6 @@ def _store(
             continue
         place = places.setdefault(fields["id"], len(places))
         rows.execute("INSERT INTO turns VALUES (?, ?, ?)", (place, line, json.dumps(fields)))
-    advance(stream.buffer.tell() - done)
 
 
 def _dialect(stream: TextIO) -> type[csv.Dialect]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from handoff_eval.errors import DataError
-from handoff_eval.transcripts.formats.base import Advance, Draft, Format, ImportOptions
+from handoff_eval.transcripts.formats.base import Advance, Draft, Format, ImportOptions, Meter
 from handoff_eval.transcripts.jsonl import parse_json, read_objects
 from handoff_eval.transcripts.refusals import FieldError, Refusal, shown
 
@@ -81,18 +81,16 @@ _Found = tuple[str, int | None, Source | FieldError]
 
 def _from_lines(path: Path, lists: tuple[str, ...], advance: Advance) -> Iterator[_Found]:
     """Yield what each line holds, one line in memory at a time."""
-    done = 0
+    meter = Meter(advance)
     with path.open("rb") as stream:
         for line, document in read_objects(stream):
-            if stream.tell() - done >= _REPORT_EVERY:
-                advance(stream.tell() - done)
-                done = stream.tell()
+            meter.to(stream.tell() // _REPORT_EVERY * _REPORT_EVERY)
             if isinstance(document, FieldError):
                 yield path.name, line, document
                 continue
             for _, source in _inside(document, lists, f"{path.stem}-{line}"):
                 yield path.name, line, source
-        advance(stream.tell() - done)
+        meter.to(stream.tell())
 
 
 def _from_document(path: Path, lists: tuple[str, ...], advance: Advance) -> Iterator[_Found]:
