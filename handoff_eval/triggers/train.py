@@ -15,7 +15,7 @@ from handoff_eval.triggers import features
 from handoff_eval.triggers.classifier import ClassifierTrigger
 from handoff_eval.triggers.head import LinearHead
 
-REGULARISATIONS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+REGULARISATIONS = (0.3, 1.0, 3.0, 10.0)
 """Inverse strengths of the L2 penalty that cross-validation chooses from."""
 
 DEFAULT_REGULARISATION = 1.0
@@ -61,8 +61,7 @@ def train_classifier(
             )
     points = _Points.of(labeled, encoder)
     strength = _choose_regularisation(points, positive, groups, seed=seed)
-    exact = _logistic(strength, solver="newton-cholesky")
-    weights, bias = _fit(points.rows, points.due, points.weights, exact)
+    weights, bias = _fit(points.rows, points.due, points.weights, _exact(strength))
     reason_weights, reason_bias, reasons = _fit_reasons(labeled, points)
     head = LinearHead(weights.astype(np.float32), float(bias), reason_weights, reason_bias, reasons)
     return ClassifierTrigger(encoder, head, name=name)
@@ -122,12 +121,8 @@ def _choose_regularisation(
         peaks = np.zeros(len(positive))
         for inside, outside in splits:
             rows = points.of_conversations(inside)
-            # Ranking needs no exact optimum, and choosing takes most of the time.
             weights, bias = _fit(
-                points.rows[rows],
-                points.due[rows],
-                points.weights[rows],
-                _logistic(strength, tolerance=1e-3),
+                points.rows[rows], points.due[rows], points.weights[rows], _exact(strength)
             )
             for i in outside:
                 logits = points.rows[points.offsets[i] : points.offsets[i + 1]] @ weights + bias
@@ -152,6 +147,8 @@ def _fit_reasons(
     labeled: Sequence[LabeledConversation], points: _Points
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[Reason, ...]]:
     """Learn the main reason at the due point of each positive; rare reasons are left out."""
+    from sklearn.linear_model import LogisticRegression
+
     rows, main = [], []
     for i, item in enumerate(labeled):
         if item.due is not None and item.label.reasons:
@@ -165,7 +162,7 @@ def _fit_reasons(
     matrix = np.array([rows[i] for i in keep])
     target = np.array([frequent.index(main[i]) for i in keep])
     scale = _scale(matrix)
-    model = _logistic(1.0)
+    model = LogisticRegression(C=1.0, max_iter=5000)
     model.fit(matrix * scale, target)
     coefficients, intercepts = model.coef_ * scale, model.intercept_
     if len(frequent) == 2:
@@ -182,7 +179,8 @@ def _scale(rows: NDArray[np.float32]) -> NDArray[np.float64]:
     return scale
 
 
-def _logistic(strength: float, *, solver: str = "lbfgs", tolerance: float = 1e-4) -> Any:
+def _exact(strength: float) -> Any:
+    """Return a model whose fit takes a few Newton steps, however weak the penalty or the signal."""
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=strength, solver=solver, tol=tolerance, max_iter=5000)
+    return LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100)
