@@ -4,7 +4,7 @@ INSTALLED := $(VENV)/.installed
 SLOW := slow or notebook or browser or faults
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check ci lab ui lock browser clean
+.PHONY: help setup demo test check lint ci lab ui lock browser clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,17 +20,19 @@ $(INSTALLED): pyproject.toml constraints.txt models.txt
 demo: setup ## run the main job on datasets/support_handoff, results in out/demo
 	$(VENV)/bin/handoff-eval demo
 
-test: setup ## run the fast tests
+test: setup ## run every test but the slow tier
 	$(PYTHON) -m pytest -m "not ($(SLOW))" -n 2 -q
 
-check: setup ## lint, types, architecture and the fast tests
+check: lint ## lint, types, architecture and the fast tests (under two minutes)
+	$(PYTHON) -m pytest -m "not ($(SLOW) or medium)" -n 2 -q
+
+lint: setup ## ruff, mypy --strict, import-linter
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(PYTHON) -m pytest -m "not ($(SLOW))" -n 2 -q
 
-ci: check browser ## everything: check, then the slow tier with nothing skipped, then the demo
+ci: lint test browser ## everything: lint, test, then the slow tier with nothing skipped, then the demo
 	CI=true $(PYTHON) -m pytest -m "$(SLOW)" -q
 	$(VENV)/bin/handoff-eval demo
 

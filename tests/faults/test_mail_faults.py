@@ -24,6 +24,7 @@ def assert_kept_promises(campaign: Campaign, *, messages: int) -> None:
     assert campaign.unclean == ()
 
 
+@pytest.mark.medium
 def test_two_hundred_emails_survive_faults_and_kills() -> None:
     """A small campaign loses nothing and doubles nothing outside the window."""
     campaign = run_campaign(200, workers=4, patience=0.6, lease=4.5)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +44,7 @@ FRAGMENTS = st.sampled_from(
 HOSTILE_BYTES = st.lists(FRAGMENTS | st.binary(max_size=20), max_size=12).map(b"".join)
 
 
+@pytest.mark.medium
 @settings(max_examples=60, deadline=None)
 @given(datasets())
 def test_a_dataset_survives_writing_and_reading(
@@ -115,6 +117,7 @@ def test_one_changed_field_never_passes_as_another_type(
     assert (found.field, found.got) == (field, "17")
 
 
+@pytest.mark.medium
 @settings(max_examples=60, deadline=None)
 @given(datasets())
 def test_the_digest_sees_content_and_not_spacing(
@@ -137,6 +140,7 @@ def test_the_digest_sees_content_and_not_spacing(
     assert changed != before
 
 
+@pytest.mark.medium
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(conversations(), min_size=1, max_size=12),

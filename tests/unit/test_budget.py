@@ -174,6 +174,7 @@ def test_more_tries_divide_the_risk() -> None:
     assert point.certificate.recall_risk == pytest.approx(0.05 / 2 / 3)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("levels", [None, 11, 3], ids=["continuous", "11 levels", "3 levels"])
 def test_the_promise_is_kept(levels: int | None) -> None:
     """Over 2,000 draws P(issued and broken) stays within 5 % and 3 standard errors."""

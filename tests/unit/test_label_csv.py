@@ -52,6 +52,7 @@ def test_a_sheet_has_a_row_a_turn_and_one_for_the_close(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.medium
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_answers_survive_the_spreadsheet(data: st.DataObject) -> None:

@@ -69,6 +69,7 @@ def test_a_sampled_arm_is_compared_on_its_sample() -> None:
     assert [pair.positives for pair in pairs] == [40, 10, 10]
 
 
+@pytest.mark.medium
 def test_equal_arms_are_rejected_about_as_often_as_stated() -> None:
     """Two arms equal by construction differ at 5 % in 1 to 7.5 % of 400 draws."""
     rejected = 0

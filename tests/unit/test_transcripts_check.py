@@ -173,6 +173,7 @@ def test_without_the_workbench_it_says_what_to_install(
         command.run(arguments(str(tmp_path)))
 
 
+@pytest.mark.medium
 @pytest.mark.skipif(
     not SHARED.is_dir(),
     reason=f"no folder of public conversations at {SHARED}; set HANDOFF_EVAL_SHARED_DATA",
