@@ -114,6 +114,41 @@ class Label:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+class ReferenceKind(StrEnum):
+    """What a reference fact is to the colleague who answers."""
+
+    ASK = "ask"
+    ISSUE = "issue"
+    TRIED = "tried"
+    IDENTIFIER = "identifier"
+    AMOUNT = "amount"
+    DATE = "date"
+    DEADLINE = "deadline"
+    CONTACT = "contact"
+    NAME = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceFact:
+    """What a person who read the conversation says that a summary must keep.
+
+    Attributes
+    ----------
+    kind : ReferenceKind
+    text : str
+        Words of the turn, as they stand there.
+    turn : int
+        0-based index of the turn.
+    needed : bool
+        Whether a colleague can't answer without it; else it merely helps.
+    """
+
+    kind: ReferenceKind
+    text: str
+    turn: int
+    needed: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class LabeledConversation:
     """A conversation with its label of record."""

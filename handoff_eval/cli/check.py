@@ -135,7 +135,7 @@ def _counts(dataset: Dataset) -> list[str]:
 
     lines = [
         f"{dataset.name}  (sha256 {dataset.digest[:12]}, {len(dataset.labels):,} labels, "
-        f"{len(dataset.refusals):,} lines refused)",
+        f"{len(dataset.facts):,} with facts, {len(dataset.refusals):,} lines refused)",
         f"{'':<7}{'conversations':>14}{'customers':>11}{'labelled':>10}{'positive':>10}",
     ]
     for name, split in (("all", None), *((s.value, s) for s in Split)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,14 +14,17 @@ from handoff_eval.conversation import (
     Conversation,
     Label,
     LabeledConversation,
+    ReferenceFact,
     Split,
 )
 from handoff_eval.errors import DataError
 from handoff_eval.transcripts.jsonl import read_objects
 from handoff_eval.transcripts.parse import parse_conversation, parse_label
+from handoff_eval.transcripts.reference import parse_facts
 from handoff_eval.transcripts.refusals import FieldError, Refusal, shown
 from handoff_eval.transcripts.write import (
     DATASHEET,
+    FACTS,
     LABELS,
     TRANSCRIPTS,
     conversation_to_dict,
@@ -61,6 +64,9 @@ class Dataset:
         change it; any change to a conversation, a label or their order does.
     datasheet : Path or None
         The folder's README.md, where there is one.
+    facts : mapping of str to tuple of ReferenceFact
+        What a summary of a conversation must keep, by its id, where somebody wrote it down. No
+        trigger sees them, so they are no part of the digest.
     """
 
     name: str
@@ -70,6 +76,7 @@ class Dataset:
     refusals: tuple[Refusal, ...]
     digest: str
     datasheet: Path | None = None
+    facts: Mapping[str, tuple[ReferenceFact, ...]] = field(default_factory=dict)
 
     def labeled(self, split: Split | None = None) -> tuple[LabeledConversation, ...]:
         """Return the labelled conversations of one split (None: all) with the label of record.
@@ -185,6 +192,10 @@ def read_dataset(folder: Path) -> Dataset:
     if (folder / LABELS).exists():
         labels, refused_labels = _read_labels(folder / LABELS, conversations, refused_ids)
         refusals += refused_labels
+    facts: dict[str, tuple[ReferenceFact, ...]] = {}
+    if (folder / FACTS).exists():
+        facts, refused_facts = _read_facts(folder / FACTS, conversations)
+        refusals += refused_facts
     datasheet = folder / DATASHEET
     return Dataset(
         name=folder.resolve().name,
@@ -194,6 +205,7 @@ def read_dataset(folder: Path) -> Dataset:
         refusals=tuple(refusals),
         digest=content_digest(conversations.values(), labels),
         datasheet=datasheet if datasheet.is_file() else None,
+        facts=facts,
     )
 
 
@@ -270,6 +282,31 @@ def _read_labels(
         labels.append(label)
         first_line[key] = line
     return labels, refusals
+
+
+def _read_facts(
+    path: Path, conversations: Mapping[str, Conversation]
+) -> tuple[dict[str, tuple[ReferenceFact, ...]], list[Refusal]]:
+    facts: dict[str, tuple[ReferenceFact, ...]] = {}
+    refusals: list[Refusal] = []
+    first_line: dict[str, int] = {}
+    for line, document in _objects(path):
+        try:
+            if isinstance(document, FieldError):
+                raise document
+            conversation_id, found = parse_facts(document, conversations)
+            if conversation_id in facts:
+                raise FieldError(
+                    "conversation_id",
+                    "one that no line before has",
+                    f"{shown(conversation_id)}, as on line {first_line[conversation_id]}",
+                )
+        except FieldError as fault:
+            refusals.append(fault.at(path.name, line))
+            continue
+        facts[conversation_id] = found
+        first_line[conversation_id] = line
+    return facts, refusals
 
 
 def _check_against(

@@ -14,6 +14,7 @@ from handoff_eval.errors import DataError
 
 TRANSCRIPTS = "transcripts.jsonl"
 LABELS = "labels.jsonl"
+FACTS = "facts.jsonl"
 DATASHEET = "README.md"
 
 

@@ -26,7 +26,11 @@ def refused_lines(inputs: Inputs) -> Iterator[Finding]:
     refused = len(dataset.refusals)
     if not refused:
         return
-    kept = {"transcripts.jsonl": len(dataset.conversations), "labels.jsonl": len(dataset.labels)}
+    kept = {
+        "transcripts.jsonl": len(dataset.conversations),
+        "labels.jsonl": len(dataset.labels),
+        "facts.jsonl": len(dataset.facts),
+    }
     shares = []
     for file, good in kept.items():
         bad = sum(refusal.file == file for refusal in dataset.refusals)
@@ -36,7 +40,8 @@ def refused_lines(inputs: Inputs) -> Iterator[Finding]:
         "HE001",
         severity,
         f"{count_of(refused, 'line')} could not be used ({shares[0]:.1%} of the transcripts, "
-        f"{shares[1]:.1%} of the labels), so every number leaves them out; fix the lines named.",
+        f"{shares[1]:.1%} of the labels, {shares[2]:.1%} of the reference facts), so every number "
+        "leaves them out; fix the lines named.",
         refused,
         first_few(str(refusal) for refusal in dataset.refusals),
     )
