@@ -1,0 +1,1 @@
+"""Whether what was promised of a trigger is still true of the traffic it decides."""
