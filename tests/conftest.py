@@ -13,7 +13,8 @@ import pytest
 
 from handoff_eval.conversation import LabeledConversation, Split
 from handoff_eval.encoders.hashing import HashingEncoder
-from handoff_eval.evaluation.compare import Arm, Comparison, compare
+from handoff_eval.evaluation.compare import Arm, compare
+from handoff_eval.evaluation.comparison import Comparison
 from handoff_eval.handoff import Budget
 from handoff_eval.tracking.store import Store, locate_store, open_client
 from handoff_eval.transcripts.read import Dataset, content_digest

@@ -12,7 +12,8 @@ from handoff_eval.errors import DataError
 from handoff_eval.handoff import Handoff
 
 if TYPE_CHECKING:
-    from handoff_eval.evaluation.compare import Arm, Comparison
+    from handoff_eval.evaluation.compare import Arm
+    from handoff_eval.evaluation.comparison import Comparison
     from handoff_eval.llm.asker import ModelAsker
     from handoff_eval.transcripts.read import Dataset
 

@@ -5,23 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from handoff_eval.conversation import LabeledConversation, Split
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.budget import choose_operating_point
-from handoff_eval.evaluation.operating_point import OperatingPoint
-from handoff_eval.evaluation.paired import PairedDifference, all_pairs
+from handoff_eval.evaluation.comparison import ArmResult, Comparison
+from handoff_eval.evaluation.paired import all_pairs
 from handoff_eval.evaluation.replay import replay
-from handoff_eval.evaluation.scored import Measures, Ranking, ScoredSplit, measure, rank
+from handoff_eval.evaluation.scored import ScoredSplit, measure, rank
 from handoff_eval.handoff import Budget
 from handoff_eval.transcripts.read import Dataset
 from handoff_eval.trigger import Trigger
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Progress = Callable[[str, int, int], None]
 """Called with the arm's name, conversations done and conversations in all."""
@@ -44,138 +40,6 @@ class Arm:
     trigger: Trigger
     max_decisions: int | None = None
     batch_turns: int = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class ArmResult:
-    """What was found for one arm.
-
-    `measures` and `ranking` are of test alone. `sampled` says that the arm was asked on a draw of
-    the conversations, so that it can't be chosen and its counts are smaller.
-    """
-
-    name: str
-    description: str
-    point: OperatingPoint
-    ranking: Ranking
-    measures: Measures
-    tune: ScoredSplit
-    test: ScoredSplit
-    sampled: bool
-    milliseconds_per_decision: float
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """The arms side by side: what `compare` returns, prints, logs and reports.
-
-    Attributes
-    ----------
-    dataset, digest : str
-        Name and fingerprint of the data.
-    counts : dict
-        For each split: conversations, positives, customers.
-    budget : Budget
-        As stated.
-    prevalence : float
-        Deployment prevalence that volume and precision are stated at.
-    prevalence_note : str
-        Where it comes from.
-    arms : tuple of ArmResult
-    pairs : tuple of PairedDifference
-        Each pair of arms at the budget's volume.
-    chosen : str or None
-        Name of the arm to export; None when no arm scored all of tune.
-    """
-
-    dataset: str
-    digest: str
-    counts: dict[str, dict[str, int]]
-    budget: Budget
-    prevalence: float
-    prevalence_note: str
-    arms: tuple[ArmResult, ...]
-    pairs: tuple[PairedDifference, ...]
-    chosen: str | None
-
-    def arm(self, name: str) -> ArmResult:
-        """Return the result of one arm."""
-        return next(arm for arm in self.arms if arm.name == name)
-
-    def frame(self) -> pd.DataFrame:
-        """Return one row an arm, every metric as a value with its interval and n."""
-        import pandas as pd
-
-        rows = []
-        for arm in self.arms:
-            row: dict[str, Any] = {"arm": arm.name, "n": len(arm.test.peak)}
-            row["positives"] = int(arm.test.positive.sum())
-            for name, estimate in _estimates(arm):
-                row[name] = estimate.short
-            row["threshold"] = round(arm.point.threshold, 4)
-            row["certified"] = "yes" if arm.point.certificate else "no"
-            rows.append(row)
-        return pd.DataFrame(rows).set_index("arm")
-
-    def pairs_frame(self) -> pd.DataFrame:
-        """Return one row a pair: the difference in recall at equal volume, with its p-value."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [
-                {
-                    "pair": f"{pair.first} - {pair.second}",
-                    "n": pair.difference.n,
-                    "positives": pair.positives,
-                    "recall difference": pair.difference.short,
-                    "p (Holm)": round(pair.p_adjusted, 4),
-                    "verdict": pair.verdict,
-                }
-                for pair in self.pairs
-            ]
-        ).set_index("pair")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but the scores as JSON values."""
-        return {
-            "dataset": self.dataset,
-            "digest": self.digest,
-            "counts": self.counts,
-            "budget": {
-                "max_emails_per_day": self.budget.max_emails_per_day,
-                "min_recall": self.budget.min_recall,
-                "conversations_per_day": self.budget.conversations_per_day,
-                "confidence": self.budget.confidence,
-            },
-            "prevalence": {"deployment": self.prevalence, "note": self.prevalence_note},
-            "chosen": self.chosen,
-            "arms": [
-                {
-                    "name": arm.name,
-                    "description": arm.description,
-                    "sampled": arm.sampled,
-                    "n": len(arm.test.peak),
-                    "positives": int(arm.test.positive.sum()),
-                    "operating_point": arm.point.to_dict(),
-                    "milliseconds_per_decision": arm.milliseconds_per_decision,
-                    "metrics": {name: e.to_dict() for name, e in _estimates(arm)},
-                }
-                for arm in self.arms
-            ],
-            "pairs": [
-                {
-                    "first": pair.first,
-                    "second": pair.second,
-                    "email_rate": pair.email_rate,
-                    "recall_difference": pair.difference.to_dict(),
-                    "positives": pair.positives,
-                    "p_value": pair.p_value,
-                    "p_adjusted": pair.p_adjusted,
-                    "verdict": pair.verdict,
-                }
-                for pair in self.pairs
-            ],
-        }
 
 
 def compare(
@@ -341,12 +205,3 @@ def _choose(results: Sequence[ArmResult]) -> str | None:
 def _tune_recall(result: ArmResult) -> float:
     fired = result.tune.peak[result.tune.positive] >= result.point.threshold
     return float(np.mean(fired))
-
-
-def _estimates(arm: ArmResult) -> list[tuple[str, Any]]:
-    return [
-        *arm.measures.items(),
-        ("average_precision", arm.ranking.average_precision),
-        ("average_precision_deployed", arm.ranking.average_precision_deployed),
-        ("average_precision_on_time", arm.ranking.average_precision_on_time),
-    ]

@@ -16,7 +16,7 @@ from handoff_eval.evaluation.intervals import Estimate
 if TYPE_CHECKING:
     import altair as alt
 
-    from handoff_eval.evaluation.compare import ArmResult, Comparison
+    from handoff_eval.evaluation.comparison import ArmResult, Comparison
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's palette (Color Universal Design, 2008), less the two that white or black hide."""

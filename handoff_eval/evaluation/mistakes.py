@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from handoff_eval.conversation import LabeledConversation
-from handoff_eval.evaluation.compare import ArmResult
+from handoff_eval.evaluation.comparison import ArmResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from handoff_eval.evaluation.look import WIDE, Look, Picture, Row, require_altai
 from handoff_eval.evaluation.metrics import at_prevalence, volume_recall_curve
 
 if TYPE_CHECKING:
-    from handoff_eval.evaluation.compare import ArmResult, Comparison
+    from handoff_eval.evaluation.comparison import ArmResult, Comparison
 
 CURVE_POINTS = 240
 BAND_POINTS = 48

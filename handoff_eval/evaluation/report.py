@@ -15,7 +15,7 @@ from math import isnan
 from handoff_eval.conversation import LabeledConversation
 from handoff_eval.errors import MissingExtraError
 from handoff_eval.evaluation import look, plots
-from handoff_eval.evaluation.compare import ArmResult, Comparison
+from handoff_eval.evaluation.comparison import ArmResult, Comparison
 from handoff_eval.evaluation.intervals import REPLICATES, Estimate
 from handoff_eval.evaluation.mistakes import missed_handoffs, needless_emails
 from handoff_eval.evaluation.paired import PairedDifference

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan
 
-from handoff_eval.evaluation.compare import ArmResult, Comparison
+from handoff_eval.evaluation.comparison import ArmResult, Comparison
 from handoff_eval.evaluation.intervals import Estimate
 from handoff_eval.evaluation.plots import deployed_curve, precision_recall_plot, volume_recall_plot
 from handoff_eval.evaluation.report import headline
@@ -140,12 +140,8 @@ def curve_csv(comparison: Comparison, arm: ArmResult) -> str:
 
 
 def _arm_metrics(arm: ArmResult) -> Iterator[Metric]:
-    for name, estimate in arm.measures.items():
+    for name, estimate in arm.estimates():
         yield from _estimate(name, estimate)
-    ranking = arm.ranking
-    yield from _estimate("average_precision", ranking.average_precision)
-    yield from _estimate("average_precision_deployed", ranking.average_precision_deployed)
-    yield from _estimate("average_precision_on_time", ranking.average_precision_on_time)
     yield Metric("milliseconds_per_decision", arm.milliseconds_per_decision)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handoff_eval.conversation import Split
-from handoff_eval.evaluation.compare import Comparison
+from handoff_eval.evaluation.comparison import Comparison
 from handoff_eval.evaluation.report import render_report
 from handoff_eval.handoff import Handoff
 from handoff_eval.settings import project_root

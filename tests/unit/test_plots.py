@@ -12,7 +12,7 @@ import pytest
 
 from handoff_eval.conversation import Split
 from handoff_eval.errors import MissingExtraError
-from handoff_eval.evaluation.compare import Comparison
+from handoff_eval.evaluation.comparison import Comparison
 from handoff_eval.evaluation.intervals import Estimate
 from handoff_eval.evaluation.look import NARROW, SHAPES, WIDE, Picture, arm_words
 from handoff_eval.evaluation.plots import (

@@ -11,7 +11,7 @@ import pytest
 
 from handoff_eval.conversation import Split
 from handoff_eval.evaluation import look
-from handoff_eval.evaluation.compare import ArmResult, Comparison
+from handoff_eval.evaluation.comparison import ArmResult, Comparison
 from handoff_eval.evaluation.intervals import Estimate
 from handoff_eval.evaluation.mistakes import Mistake, missed_handoffs, needless_emails
 from handoff_eval.evaluation.operating_point import Certificate
