@@ -16,6 +16,7 @@ COMMANDS = {
     "export": "export",
     "decide": "decide",
     "import": "import_",
+    "instruction": "instruction",
     "labels": "labels",
     "agreement": "agreement",
     "mailbox": "mailbox",

@@ -76,7 +76,7 @@ def handoff_of(arguments: argparse.Namespace) -> Handoff:
     """
     handoff = _from_file(arguments.handoff, arguments.handoff_name)
     if arguments.instruction is not None:
-        handoff = replace(handoff, instruction=_read_text(arguments.instruction))
+        handoff = replace(handoff, instruction=read_text(arguments.instruction))
     stated = {
         name: getattr(arguments, name)
         for name in ("max_emails_per_day", "min_recall", "conversations_per_day", "prevalence")
@@ -140,7 +140,14 @@ def _from_file(path: Path | None, name: str | None) -> Handoff:
     return handoffs[0]
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the instruction of a text file.
+
+    Raises
+    ------
+    SettingsError
+        When it can't be read or is empty.
+    """
     try:
         text = path.read_text(encoding="utf-8").strip()
     except OSError as error:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 
 from handoff_eval.conversation import LabeledConversation, Split
+from handoff_eval.severity import Severity
 from handoff_eval.transcripts.checks.base import (
     CannotRun,
     Check,
     Finding,
     Inputs,
-    Severity,
     count_of,
     customers_of,
     positives_in,

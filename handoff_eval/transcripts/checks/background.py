@@ -7,11 +7,11 @@ from datetime import datetime
 from itertools import pairwise
 
 from handoff_eval.conversation import Conversation, Role
+from handoff_eval.severity import Severity
 from handoff_eval.transcripts.checks.base import (
     Check,
     Finding,
     Inputs,
-    Severity,
     count_of,
     first_few,
     verb,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from handoff_eval.conversation import Conversation, LabeledConversation, Role, Split
 from handoff_eval.errors import HandoffEvalError
+from handoff_eval.severity import Severity
 from handoff_eval.transcripts.checks.overlap import Pair, near_duplicates
 from handoff_eval.transcripts.read import Dataset
 from handoff_eval.transcripts.refusals import printable
@@ -21,14 +21,6 @@ SIMILAR = 0.8
 MIN_CHARACTERS = 100
 """Shorter conversations ("Hi", "How can I help?") are alike by nature and not compared."""
 MAX_COMPARED = 20_000
-
-
-class Severity(StrEnum):
-    """How much a finding matters: an error makes the numbers wrong, a warning may."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
 
 
 @dataclass(frozen=True, slots=True)

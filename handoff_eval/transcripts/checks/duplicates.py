@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from handoff_eval.severity import Severity
 from handoff_eval.transcripts.checks.base import (
     SIMILAR,
     CannotRun,
     Check,
     Finding,
     Inputs,
-    Severity,
     count_of,
     first_few,
 )

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from math import isnan
 
 from handoff_eval.conversation import ADJUDICATED, LabeledConversation, Role
+from handoff_eval.severity import Severity
 from handoff_eval.transcripts.checks.agreement import agreements, annotators
 from handoff_eval.transcripts.checks.base import (
     CannotRun,
     Check,
     Finding,
     Inputs,
-    Severity,
     count_of,
     first_few,
     verb,

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.conversation import LabeledConversation
+from handoff_eval.severity import Severity
 from handoff_eval.transcripts.checks.base import (
     CannotRun,
     Check,
     Finding,
     Inputs,
-    Severity,
     count_of,
     customers_of,
     first_few,

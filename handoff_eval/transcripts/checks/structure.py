@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from handoff_eval.conversation import Split
+from handoff_eval.severity import Severity
 from handoff_eval.transcripts.checks.base import (
     CannotRun,
     Check,
     Finding,
     Inputs,
-    Severity,
     count_of,
     first_few,
     positives_in,
