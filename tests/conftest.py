@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -127,3 +128,29 @@ def _items(split: Split) -> list[LabeledConversation]:
         item = labeled(conversation, handoff=said[1], at=2 if said[1] else None)
         items.append(replace(item, label=replace(item.label, note=f"a note on {SECRET}")))
     return items
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Run a real PostgreSQL and return its URL."""
+    # Not below pytest's folder, which is closed to the user that the server runs as.
+    with (
+        tempfile.TemporaryDirectory(prefix="postgres-") as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        import pgserver
+
+        with pgserver.get_server(Path(folder) / "data", cleanup_mode="stop") as server:
+            yield server.get_uri()
+
+
+@pytest.fixture
+def postgres_url(postgres: str, tmp_path: Path) -> str:
+    """Return the URL of an empty database of this test's own."""
+    import psycopg
+
+    name = f"t{abs(hash(str(tmp_path)))}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return postgres.replace("/postgres?", f"/{name}?")

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from handoff_eval.mail.outbox import OutboxEntry, SqliteOutbox
+    from handoff_eval.mail.entries import OutboxEntry
+    from handoff_eval.mail.outbox import Outbox
 
 SMTP_VARIABLE = "HANDOFF_EVAL_SMTP"
+OUTBOX_VARIABLE = "HANDOFF_EVAL_OUTBOX"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="print every email and where it stands")
     listing.add_argument(
-        "--status", choices=["queued", "sending", "sent", "dead"], help="only these"
+        "--status", choices=["queued", "sending", "held", "sent", "dead"], help="only these"
     )
     retry = actions.add_parser("retry", help="make dead letters and waiting emails due now")
     retry.add_argument(
@@ -44,7 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="begin no attempt after this long (default: %(default)s)",
     )
     for action in (listing, retry, flush):
-        action.add_argument("--outbox", type=Path, required=True, metavar="FILE")
+        action.add_argument(
+            "--outbox",
+            default=os.environ.get(OUTBOX_VARIABLE),
+            required=OUTBOX_VARIABLE not in os.environ,
+            metavar="FILE|URL",
+            help="an SQLite file, or postgresql://user:password@host/database "
+            f"(default: the environment's {OUTBOX_VARIABLE})",
+        )
         action.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -57,14 +66,14 @@ def run(arguments: argparse.Namespace) -> int:
         When there is no such outbox, or no usable mail server was named.
     """
     from handoff_eval.errors import SettingsError
-    from handoff_eval.mail.outbox import SqliteOutbox
+    from handoff_eval.mail.outbox import is_postgres, open_outbox
 
-    if not arguments.outbox.is_file():
+    if not is_postgres(arguments.outbox) and not Path(arguments.outbox).is_file():
         raise SettingsError(
             f"Expected an outbox at {arguments.outbox}; there is no such file. "
             "It is made when the first email is queued."
         )
-    outbox = SqliteOutbox(arguments.outbox)
+    outbox = open_outbox(arguments.outbox)
     try:
         if arguments.action == "list":
             return _list(outbox, status=arguments.status, as_json=arguments.json)
@@ -75,11 +84,11 @@ def run(arguments: argparse.Namespace) -> int:
         outbox.close()
 
 
-def _list(outbox: SqliteOutbox, *, status: str | None, as_json: bool) -> int:
+def _list(outbox: Outbox, *, status: str | None, as_json: bool) -> int:
     import json
     import sys
 
-    from handoff_eval.mail.outbox import Status
+    from handoff_eval.mail.entries import Status
 
     entries = outbox.entries(status=None if status is None else Status(status))
     if as_json:
@@ -92,7 +101,7 @@ def _list(outbox: SqliteOutbox, *, status: str | None, as_json: bool) -> int:
     return 0
 
 
-def _retry(outbox: SqliteOutbox, conversations: Sequence[str], *, as_json: bool) -> int:
+def _retry(outbox: Outbox, conversations: Sequence[str], *, as_json: bool) -> int:
     import json
 
     due = outbox.requeue(conversation_ids=conversations or None)
@@ -100,7 +109,7 @@ def _retry(outbox: SqliteOutbox, conversations: Sequence[str], *, as_json: bool)
     return 0
 
 
-def _flush(outbox: SqliteOutbox, *, url: str | None, within: float, as_json: bool) -> int:
+def _flush(outbox: Outbox, *, url: str | None, within: float, as_json: bool) -> int:
     import json
     import signal
     import sys
@@ -140,6 +149,7 @@ def _line(entry: OutboxEntry) -> str:
     when = {
         "queued": f"due {_time(entry.next_attempt_at)}",
         "sending": f"leased until {_time(entry.leased_until)}",
+        "held": f"for the digest of {_time(entry.next_attempt_at)}",
         "sent": f"sent {_time(entry.sent_at)}",
         "dead": f"stored {_time(entry.created_at)}",
     }[entry.status.value]
@@ -148,6 +158,7 @@ def _line(entry: OutboxEntry) -> str:
         f"{entry.attempts} attempts",
         f"{entry.handoff} / {entry.conversation_id}",
         ", ".join(entry.recipients),
+        entry.reference or "",
         entry.last_error or "",
     ]
     return "  ".join([f"{entry.status.value:7}", *(one_line(part) for part in parts if part)])

@@ -9,12 +9,12 @@ from handoff_eval.conversation import Conversation
 from handoff_eval.decision import Decision
 from handoff_eval.handoff import Handoff
 from handoff_eval.mail.message import build_message
-from handoff_eval.mail.outbox import SqliteOutbox
+from handoff_eval.mail.outbox import Outbox
 from handoff_eval.summaries.structured import summarize
 
 
 def queue_emails(
-    outbox: SqliteOutbox,
+    outbox: Outbox,
     handoff: Handoff,
     conversations: Mapping[str, Conversation],
     decisions: Sequence[Decision],

@@ -1,190 +1,45 @@
 """A durable queue of emails: the intent is stored before anything is sent.
 
 A row is the promise that one conversation's email for one handoff will be sent and, once sent,
-the reason it never is again. Statements keep to what SQLite and PostgreSQL share (`ON CONFLICT`,
-`RETURNING`, seconds as floats), so that another store can have the same methods and sentences.
+the reason it never is again. The statements are those that SQLite and PostgreSQL share;
+`sqlite_outbox` and `postgres_outbox` add the connection, the transaction and the lock.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
-import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from email.message import EmailMessage
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
-from handoff_eval.errors import DataError, DeliveryError, HandoffEvalError, SettingsError
-from handoff_eval.mail.wire import WireMessage, one_line
+from handoff_eval.mail.entries import Channel, Kind, Lease, Limit, Status
+from handoff_eval.mail.rows import fields_of, values_of
+from handoff_eval.mail.store import Run, Store
+from handoff_eval.mail.wire import one_line
 
-FORMAT = 1
-"""Number of the table's layout, kept in the file; a reader refuses a number it doesn't know."""
-
-_SCHEMA = (
-    """CREATE TABLE outbox (
-    id INTEGER PRIMARY KEY,
-    handoff TEXT NOT NULL,
-    conversation_id TEXT NOT NULL,
-    message_id TEXT NOT NULL,
-    sender TEXT NOT NULL,
-    recipients TEXT NOT NULL,
-    pending TEXT NOT NULL,
-    content BLOB NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('queued', 'sending', 'sent', 'dead')),
-    attempts INTEGER NOT NULL DEFAULT 0,
-    due_at REAL NOT NULL,
-    worker TEXT,
-    last_error TEXT,
-    created_at REAL NOT NULL,
-    sent_at REAL,
-    UNIQUE (handoff, conversation_id)
-)""",
-    "CREATE INDEX outbox_due ON outbox (due_at) WHERE status IN ('queued', 'sending')",
-    f"PRAGMA user_version={FORMAT}",
-)
+_TAKE = """UPDATE outbox
+    SET status = 'sending', worker = :worker, due_at = :until, attempts = attempts + 1
+    WHERE id = (SELECT id FROM outbox WHERE status IN ('queued', 'sending') AND due_at <= :now
+                ORDER BY due_at, id LIMIT 1 {lock})
+    RETURNING id, worker, handoff, kind, conversation_id, message_id, sender, recipients, pending,
+              content, brief, channel, live_until, attempts"""
 
 
-class Status(StrEnum):
-    """Where an email stands."""
+class Outbox(Store):
+    """The changes of an outbox; each is one transaction that is durable on return."""
 
-    QUEUED = "queued"
-    SENDING = "sending"
-    SENT = "sent"
-    DEAD = "dead"
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """One email, taken by one worker until a time.
-
-    Parameters
-    ----------
-    pending : tuple of str
-        The addresses that don't have it yet; the first time all of `recipients`.
-    content : bytes
-        The message as it goes over the wire; every copy is the same bytes.
-    attempts : int
-        How often it was taken, this time included.
-    """
-
-    id: int
-    worker: str
-    handoff: str
-    conversation_id: str
-    message_id: str
-    sender: str
-    recipients: tuple[str, ...]
-    pending: tuple[str, ...]
-    content: bytes
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxEntry:
-    """What is known about one email, without its content.
-
-    Parameters
-    ----------
-    pending : tuple of str
-        Addresses that don't have it; on a sent email those that the server refused.
-    next_attempt_at : datetime or None
-        When it is due; None once it is sent or dead.
-    leased_until : datetime or None
-        Until when `worker` has it; None unless it is being sent.
-    last_error : str or None
-        The server's words at the last attempt that did not reach everyone.
-    """
-
-    handoff: str
-    conversation_id: str
-    message_id: str
-    recipients: tuple[str, ...]
-    pending: tuple[str, ...]
-    status: Status
-    attempts: int
-    next_attempt_at: datetime | None
-    leased_until: datetime | None
-    worker: str | None
-    last_error: str | None
-    created_at: datetime
-    sent_at: datetime | None
-
-
-class SqliteOutbox:
-    """An outbox in one SQLite file, shared by any number of processes of one machine.
-
-    Every change is one transaction, on the disk when the call returns (`synchronous=FULL`).
-
-    Parameters
-    ----------
-    path : Path
-        Created with its folders when missing, readable by its owner only: it holds transcripts.
-    clock : callable
-        Seconds since 1970; the processes of one outbox must agree on it.
-    busy_seconds : float
-        How long a statement waits for another process before it gives up.
-
-    Raises
-    ------
-    SettingsError
-        When the file can't be opened or is no outbox of this format.
-    DeliveryError
-        From any method, when the file can't be read or written; nothing was changed.
-    """
-
-    def __init__(
-        self, path: Path, *, clock: Callable[[], float] = time.time, busy_seconds: float = 60.0
-    ) -> None:
-        self.path = path
-        self._clock = clock
-        self._lock = threading.Lock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise SettingsError(
-                f"Expected a file that can be written at {path}; got: {error.strerror}."
-            ) from None
-        self._connection = sqlite3.connect(
-            path, timeout=busy_seconds, isolation_level=None, check_same_thread=False
-        )
-        self._connection.row_factory = sqlite3.Row
-        try:
-            self._prepare()
-        except HandoffEvalError:
-            self._connection.close()
-            raise
-
-    def _prepare(self) -> None:
-        try:
-            self._connection.execute("PRAGMA synchronous=FULL")
-            with self._transaction() as connection:
-                (found,) = connection.execute("PRAGMA user_version").fetchone()
-                (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-                if found != FORMAT and (found or tables):
-                    raise SettingsError(
-                        f"Expected {self.path} to be an outbox of format {FORMAT}; got a database "
-                        f"of format {found}. Name another file, or use the version of "
-                        "handoff-eval that wrote it."
-                    )
-                for statement in _SCHEMA if not found else ():
-                    connection.execute(statement)
-            self._connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.DatabaseError as error:
-            raise SettingsError(
-                f"Expected {self.path} to be an outbox; it can't be read as one ({error}). "
-                "Name the outbox's file, or one that doesn't exist yet."
-            ) from None
-
-    def enqueue(self, message: EmailMessage, *, handoff: str, conversation_id: str) -> bool:
-        """Store the intent to send a message; once this returns it survives a crash.
+    def enqueue(
+        self,
+        message: EmailMessage,
+        *,
+        handoff: str,
+        conversation_id: str,
+        brief: str | None = None,
+        live_until: datetime | None = None,
+        limit: Limit | None = None,
+    ) -> bool:
+        """Store the intent to hand a conversation over; once this returns it survives a crash.
 
         Parameters
         ----------
@@ -192,6 +47,12 @@ class SqliteOutbox:
             With From, Message-ID and at least one address in To, Cc or Bcc; Bcc is not sent on.
         handoff, conversation_id : str
             The key under which an email is sent once.
+        brief : str, optional
+            The handoff in short, for the live side and for a digest.
+        live_until : datetime, optional
+            Try the live side first, until then; the message is what is sent where it refuses.
+        limit : Limit, optional
+            Hold it for a digest where this handoff has used its cap; None lets it pass.
 
         Returns
         -------
@@ -203,32 +64,55 @@ class SqliteOutbox:
         DataError
             When the message or the key can't be written as it is.
         """
-        wire = WireMessage.of(message)
-        try:
-            (handoff + conversation_id).encode()
-        except UnicodeEncodeError:
-            raise DataError(
-                "Expected a handoff name and a conversation id in valid Unicode; "
-                f"got {handoff!r} and {conversation_id!r}."
-            ) from None
-        with self._transaction() as connection:
-            stored = connection.execute(
-                "INSERT INTO outbox (handoff, conversation_id, message_id, sender, recipients,"
-                " pending, content, status, due_at, created_at)"
-                " VALUES (:handoff, :conversation_id, :message_id, :sender, :recipients,"
-                " :recipients, :content, 'queued', :now, :now)"
-                " ON CONFLICT (handoff, conversation_id) DO NOTHING",
-                {
-                    "handoff": handoff,
-                    "conversation_id": conversation_id,
-                    "message_id": wire.message_id,
-                    "sender": wire.sender,
-                    "recipients": json.dumps(wire.recipients),
-                    "content": wire.content,
-                    "now": self._clock(),
-                },
-            ).rowcount
-        return stored == 1
+        values = values_of(message, handoff, Kind.EMAIL, conversation_id) | {"brief": brief}
+        if live_until is not None:
+            values |= {"channel": Channel.LIVE.value, "live_until": live_until.timestamp()}
+        with self._transaction() as run:
+            if limit is not None and live_until is None:
+                self._lock(run, handoff)
+                if self._passed(run, handoff, limit.since) >= limit.emails:
+                    due_at = limit.held_until.timestamp()
+                    values |= {"status": Status.HELD.value, "due_at": due_at}
+            return self._insert(run, values) is not None
+
+    def enqueue_notice(
+        self, message: EmailMessage, *, handoff: str, about: str, quiet_since: datetime
+    ) -> bool:
+        """Store a notice to the team, unless the handoff has had one since `quiet_since`."""
+        values = values_of(message, handoff, Kind.NOTICE, about)
+        with self._transaction() as run:
+            self._lock(run, handoff)
+            recent = run(
+                "SELECT 1 FROM outbox WHERE handoff = :handoff AND kind = 'notice'"
+                " AND created_at > :since LIMIT 1",
+                {"handoff": handoff, "since": quiet_since.timestamp()},
+            ).fetchall()
+            return not recent and self._insert(run, values) is not None
+
+    def enqueue_digest(
+        self, message: EmailMessage, *, handoff: str, key: str, members: Sequence[int]
+    ) -> bool:
+        """Store a digest and tie its members to it; False when another process was first."""
+        values = values_of(message, handoff, Kind.DIGEST, key)
+        with self._transaction() as run:
+            self._lock(run, handoff)
+            free = [
+                member
+                for member in members
+                if run(
+                    "SELECT 1 FROM outbox WHERE id = :id AND status = 'held' AND digest_id IS NULL",
+                    {"id": member},
+                ).fetchall()
+            ]
+            digest = self._insert(run, values) if len(free) == len(members) else None
+            if digest is None:
+                return False
+            for member in members:
+                run(
+                    "UPDATE outbox SET digest_id = :digest WHERE id = :id",
+                    {"digest": digest, "id": member},
+                )
+        return True
 
     def take(self, worker: str, *, seconds: float) -> Lease | None:
         """Lease the email that has been due longest; None when none is due.
@@ -243,23 +127,25 @@ class SqliteOutbox:
         seconds : float
             How long it is kept from every other worker.
         """
-        with self._transaction() as connection:
-            now = self._clock()
-            rows = connection.execute(
-                "UPDATE outbox SET status = 'sending', worker = :worker, due_at = :until,"
-                " attempts = attempts + 1 WHERE id = (SELECT id FROM outbox"
-                " WHERE status IN ('queued', 'sending') AND due_at <= :now"
-                " ORDER BY due_at, id LIMIT 1)"
-                " RETURNING id, worker, handoff, conversation_id, message_id, sender, recipients,"
-                " pending, content, attempts",
+        with self._transaction() as run:
+            now = self._now(run)
+            rows = run(
+                _TAKE.format(lock=self.skip_locked),
                 {"worker": worker, "until": now + seconds, "now": now},
             ).fetchall()
-        return Lease(**_fields(rows[0])) if rows else None
+        return Lease(**fields_of(rows[0])) if rows else None
 
     def mark_sent(
-        self, lease: Lease, *, pending: Collection[str] = (), error: str | None = None
+        self,
+        lease: Lease,
+        *,
+        pending: Collection[str] = (),
+        error: str | None = None,
+        reference: str | None = None,
     ) -> None:
-        """Record that the server has it, whoever holds the lease by now.
+        """Record that the other side has it, whoever holds the lease by now.
+
+        With a digest, the emails that it lists are sent in the same transaction.
 
         Parameters
         ----------
@@ -267,35 +153,41 @@ class SqliteOutbox:
             Addresses that the server did not take.
         error : str, optional
             The server's words about them.
+        reference : str, optional
+            What the live side calls it.
         """
-        with self._transaction() as connection:
-            connection.execute(
-                "UPDATE outbox SET status = 'sent', sent_at = ?, pending = ?, last_error = ?"
-                " WHERE id = ? AND status <> 'sent'",
-                (self._clock(), json.dumps([*pending]), error and one_line(error), lease.id),
+        with self._transaction() as run:
+            values = {
+                "now": self._now(run),
+                "pending": json.dumps([*pending]),
+                "error": error and one_line(error),
+                "reference": reference and one_line(reference),
+                "channel": lease.channel.value,
+                "id": lease.id,
+            }
+            run(
+                "UPDATE outbox SET status = 'sent', sent_at = :now, pending = :pending,"
+                " last_error = :error, reference = :reference, channel = :channel"
+                " WHERE id = :id AND status <> 'sent'",
+                values,
+            )
+            run(
+                "UPDATE outbox SET status = 'sent', sent_at = :now, pending = '[]'"
+                " WHERE digest_id = :id AND status = 'held'",
+                {"now": values["now"], "id": lease.id},
             )
 
     def put_back(self, lease: Lease, *, delay: float, error: str, pending: Collection[str]) -> bool:
         """Queue it again for `pending`, due in `delay` seconds; False when the lease was lost."""
-        return self._settle(lease, Status.QUEUED, error, self._clock() + delay, pending)
+        return self._settle(lease, Status.QUEUED, error, delay=delay, pending=pending)
 
     def bury(self, lease: Lease, *, error: str) -> bool:
         """Make it a dead letter with the server's words; False when the lease was lost."""
-        return self._settle(lease, Status.DEAD, error, self._clock(), lease.pending)
+        return self._settle(lease, Status.DEAD, error, pending=lease.pending)
 
-    def _settle(
-        self, lease: Lease, status: Status, error: str, due_at: float, pending: Collection[str]
-    ) -> bool:
-        with self._transaction() as connection:
-            changed = connection.execute(
-                "UPDATE outbox SET status = ?, due_at = ?, pending = ?, last_error = ?"
-                " WHERE id = ? AND status = 'sending' AND worker = ?",
-                (
-                    *(status.value, due_at, json.dumps([*pending]), one_line(error)),
-                    *(lease.id, lease.worker),
-                ),
-            ).rowcount
-        return changed == 1
+    def fall_back(self, lease: Lease, *, error: str) -> bool:
+        """Make a live handoff an email that is due now; False when the lease was lost."""
+        return self._settle(lease, Status.QUEUED, error, pending=lease.pending, to_email=True)
 
     def requeue(self, *, conversation_ids: Collection[str] | None = None) -> int:
         """Make dead letters and waiting emails due now, their attempts counted afresh.
@@ -303,97 +195,104 @@ class SqliteOutbox:
         Parameters
         ----------
         conversation_ids : collection of str, optional
-            Only these conversations; None means all.
+            Only these conversations, held ones that no digest lists yet included; None means all
+            that don't wait for a digest.
 
         Returns
         -------
         int
             How many emails that concerned.
         """
-        chosen = [None] if conversation_ids is None else [*dict.fromkeys(conversation_ids)]
-        with self._transaction() as connection:
+        update = (
+            "UPDATE outbox SET status = 'queued', attempts = 0, due_at = :now"
+            " WHERE (status IN ('dead', 'queued')"
+        )
+        with self._transaction() as run:
+            now = self._now(run)
+            if conversation_ids is None:
+                return int(run(f"{update})", {"now": now}).rowcount)
             return sum(
-                connection.execute(
-                    "UPDATE outbox SET status = 'queued', attempts = 0, due_at = :now"
-                    " WHERE status IN ('dead', 'queued')"
-                    " AND (:id IS NULL OR conversation_id = :id)",
-                    {"now": self._clock(), "id": conversation_id},
+                run(
+                    f"{update} OR (status = 'held' AND digest_id IS NULL))"
+                    " AND conversation_id = :id",
+                    {"now": now, "id": conversation_id},
                 ).rowcount
-                for conversation_id in chosen
+                for conversation_id in dict.fromkeys(conversation_ids)
             )
 
-    def seconds_to_next(self) -> float | None:
-        """Return how long until something is due, 0 when it is; None when nothing waits."""
-        ((due_at,),) = self._read(
-            "SELECT min(due_at) FROM outbox WHERE status IN ('queued', 'sending')"
-        )
-        return None if due_at is None else max(0.0, due_at - self._clock())
+    def _passed(self, run: Run, handoff: str, since: datetime) -> int:
+        (row,) = run(
+            "SELECT count(*) AS n FROM outbox WHERE handoff = :handoff AND kind = 'email'"
+            " AND channel = 'email' AND status <> 'held' AND digest_id IS NULL"
+            " AND created_at >= :since",
+            {"handoff": handoff, "since": since.timestamp()},
+        ).fetchall()
+        return int(row["n"])
 
-    def counts(self) -> dict[Status, int]:
-        """Return the number of emails of each status, zeros included."""
-        rows = self._read("SELECT status, count(*) FROM outbox GROUP BY status")
-        found = {row[0]: row[1] for row in rows}
-        return {status: found.get(status.value, 0) for status in Status}
+    def _insert(self, run: Run, values: dict[str, object]) -> int | None:
+        """Return the new row's number; None when its key was there."""
+        now = self._now(run)
+        row = {
+            **{"brief": None, "channel": "email", "live_until": None, "status": "queued"},
+            **{"due_at": now, "created_at": now},
+            **values,
+        }
+        columns = ", ".join(row)
+        stored = run(
+            f"INSERT INTO outbox ({columns}) VALUES ({', '.join(f':{name}' for name in row)})"  # noqa: S608 - names are ours
+            " ON CONFLICT (handoff, kind, conversation_id) DO NOTHING RETURNING id",
+            row,
+        ).fetchall()
+        return int(stored[0]["id"]) if stored else None
 
-    def entries(self, *, status: Status | None = None) -> tuple[OutboxEntry, ...]:
-        """Return the emails in the order they were stored, all or those of one status."""
-        rows = self._read(
-            "SELECT handoff, conversation_id, message_id, recipients, pending, status, attempts,"
-            " due_at, worker, last_error, created_at, sent_at FROM outbox"
-            " WHERE :status IS NULL OR status = :status ORDER BY id",
-            {"status": status and status.value},
-        )
-        return tuple(_entry(row) for row in rows)
-
-    def close(self) -> None:
-        """Close the file; what was stored stays."""
-        with self._lock:
-            self._connection.close()
-
-    def _read(self, query: str, values: Mapping[str, object] | None = None) -> list[sqlite3.Row]:
-        with self._lock, self._failures():
-            return self._connection.execute(query, values or {}).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._failures():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise DeliveryError(
-                f"Expected to read and write the outbox {self.path}; got: {error}. Nothing was "
-                "changed; see that the disk has room and no other program locks it, and repeat."
-            ) from error
-
-
-def _fields(row: sqlite3.Row) -> dict[str, Any]:
-    fields = dict(row)
-    for name in ("recipients", "pending"):
-        fields[name] = tuple(json.loads(fields[name]))
-    return fields
+    def _settle(
+        self,
+        lease: Lease,
+        status: Status,
+        error: str,
+        *,
+        pending: Collection[str],
+        delay: float = 0.0,
+        to_email: bool = False,
+    ) -> bool:
+        with self._transaction() as run:
+            changed = run(
+                "UPDATE outbox SET status = :status, due_at = :due_at, pending = :pending,"
+                " last_error = :error, channel = :channel, attempts = :attempts"
+                " WHERE id = :id AND status = 'sending' AND worker = :worker",
+                {
+                    "status": status.value,
+                    "due_at": self._now(run) + delay,
+                    "pending": json.dumps([*pending]),
+                    "error": one_line(error),
+                    "channel": Channel.EMAIL.value if to_email else lease.channel.value,
+                    "attempts": 0 if to_email else lease.attempts,
+                    "id": lease.id,
+                    "worker": lease.worker,
+                },
+            ).rowcount
+        return bool(changed == 1)
 
 
-def _entry(row: sqlite3.Row) -> OutboxEntry:
-    fields = _fields(row)
-    status = fields["status"] = Status(fields["status"])
-    due_at = _moment(fields.pop("due_at"))
-    fields["next_attempt_at"] = due_at if status in (Status.QUEUED, Status.SENDING) else None
-    fields["leased_until"] = due_at if status is Status.SENDING else None
-    for name in ("created_at", "sent_at"):
-        fields[name] = _moment(fields[name])
-    return OutboxEntry(**fields)
+def open_outbox(where: str | Path) -> Outbox:
+    """Return the outbox of a `postgresql://` URL, or of an SQLite file.
+
+    Raises
+    ------
+    SettingsError
+        When it can't be opened or is no outbox of this format.
+    MissingExtraError
+        When PostgreSQL is named and psycopg is not installed.
+    """
+    if is_postgres(where):
+        from handoff_eval.mail.postgres_outbox import PostgresOutbox
+
+        return PostgresOutbox(str(where))
+    from handoff_eval.mail.sqlite_outbox import SqliteOutbox
+
+    return SqliteOutbox(Path(where))
 
 
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+def is_postgres(where: str | Path) -> bool:
+    """Whether an outbox is named by a PostgreSQL URL rather than by a file."""
+    return str(where).startswith(("postgresql://", "postgres://"))

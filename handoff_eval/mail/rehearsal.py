@@ -11,8 +11,8 @@ from handoff_eval.decision import Decision
 from handoff_eval.handoff import Handoff
 from handoff_eval.mail.delivery import SmtpSettings, SmtpTransport
 from handoff_eval.mail.dispatch import queue_emails
-from handoff_eval.mail.outbox import SqliteOutbox
 from handoff_eval.mail.sink import CaughtEmail, MailSink
+from handoff_eval.mail.sqlite_outbox import SqliteOutbox
 from handoff_eval.mail.worker import Worker
 
 

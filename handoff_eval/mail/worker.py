@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from handoff_eval.errors import SettingsError
 from handoff_eval.mail.delivery import Delivery, Outcome
-from handoff_eval.mail.outbox import Lease, Status
+from handoff_eval.mail.entries import Lease, Status
 
 _LARGEST_POWER = 62
 _SHORTEST_WAIT = 0.01

@@ -16,7 +16,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from handoff_eval.mail.outbox import SqliteOutbox, Status
+from handoff_eval.mail.entries import Status
+from handoff_eval.mail.sqlite_outbox import SqliteOutbox
 from tests.faults.emails import expected_end
 
 

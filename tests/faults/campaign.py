@@ -16,7 +16,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from handoff_eval.mail.outbox import SqliteOutbox, Status
+from handoff_eval.mail.entries import Status
+from handoff_eval.mail.sqlite_outbox import SqliteOutbox
 from tests.faults.account import Account, Hold, account_for, read_journal
 from tests.faults.certificate import make_certificate
 from tests.faults.emails import make_email

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from hashlib import sha256
 
-from handoff_eval.mail.outbox import OutboxEntry, Status
+from handoff_eval.mail.entries import OutboxEntry, Status
 from handoff_eval.mail.wire import WireMessage
 
 NO_SUCH_USER = "550 5.1.1 No such user here"

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from handoff_eval.mail.delivery import Delivery, SmtpSettings, SmtpTransport
-from handoff_eval.mail.outbox import Lease, SqliteOutbox
+from handoff_eval.mail.entries import Lease
+from handoff_eval.mail.sqlite_outbox import SqliteOutbox
 from handoff_eval.mail.worker import RetryPolicy, Worker
 
 POLICY = RetryPolicy(base=0.05, cap=0.5, max_attempts=500)

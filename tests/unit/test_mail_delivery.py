@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from handoff_eval.errors import SettingsError
 from handoff_eval.mail.delivery import Delivery, Outcome, SmtpSettings, SmtpTransport
-from handoff_eval.mail.outbox import SqliteOutbox, Status
+from handoff_eval.mail.entries import Status
+from handoff_eval.mail.sqlite_outbox import SqliteOutbox
 from handoff_eval.mail.worker import Flushed, RetryPolicy, Worker
 from tests.faults.certificate import Certificate, make_certificate
-from tests.unit.test_mail_outbox import email
+from tests.outboxes import email
 
 CONTENT = b"From: handoff@example.com\r\nSubject: Refund\r\n\r\n.Please call.\r\n"
 CLOSE = b""

@@ -20,11 +20,12 @@ from handoff_eval.cli import mailbox as mailbox_command
 from handoff_eval.cli import outbox as outbox_command
 from handoff_eval.errors import SettingsError
 from handoff_eval.mail.delivery import SmtpSettings, SmtpTransport
-from handoff_eval.mail.outbox import SqliteOutbox, Status
+from handoff_eval.mail.entries import Status
 from handoff_eval.mail.sink import CaughtEmail, MailSink, read_mailbox
+from handoff_eval.mail.sqlite_outbox import SqliteOutbox
 from handoff_eval.mail.wire import WireMessage
 from handoff_eval.mail.worker import Worker
-from tests.unit.test_mail_outbox import email, put
+from tests.outboxes import email, put
 
 
 @pytest.fixture
@@ -239,7 +240,7 @@ def test_list_shows_every_email_and_the_servers_words(
     assert code == 0
     assert [line.split()[0] for line in lines] == ["dead", "sent", "queued"]
     assert lines[0].endswith("support / c-1  team@example.com  550 no such user")
-    assert printed.err == "1 queued, 0 sending, 1 sent, 1 dead\n"
+    assert printed.err == "1 queued, 0 sending, 0 held, 1 sent, 1 dead\n"
 
 
 def test_list_as_json_of_one_status(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,112 @@
+"""Where an outbox keeps its emails, and what can be read there."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any
+
+from handoff_eval.mail.entries import Held, OutboxEntry, Status
+from handoff_eval.mail.rows import entry_of, fields_of
+
+Run = Callable[[str, Mapping[str, object]], Any]
+"""Executes one statement with `:name` values; returns a cursor of rows that are mappings."""
+
+_FOR_EVER = 1e12
+
+
+class Store(ABC):
+    """A connection to the table, with its transactions, its clock and its lock.
+
+    Raises
+    ------
+    DeliveryError
+        From any method, when the store can't be read or written; nothing was changed unless the
+        connection broke during the commit, and each call may be repeated.
+    """
+
+    skip_locked = ""
+    """How a row that another worker is taking is passed over, where that needs saying."""
+
+    def seconds_to_next(self, *, with_digests: bool = False) -> float | None:
+        """Return how long until something is due, 0 when it is; None when nothing waits.
+
+        A digest counts once it is due, or beforehand too with `with_digests`.
+        """
+        with self._transaction(write=False) as run:
+            now = self._now(run)
+            (row,) = run(
+                "SELECT min(due_at) AS due_at FROM outbox WHERE status IN ('queued', 'sending')"
+                " OR (status = 'held' AND digest_id IS NULL AND due_at <= :horizon)",
+                {"horizon": _FOR_EVER if with_digests else now},
+            ).fetchall()
+        return None if row["due_at"] is None else max(0.0, float(row["due_at"]) - now)
+
+    def counts(self) -> dict[Status, int]:
+        """Return the number of emails of each status, zeros included."""
+        with self._transaction(write=False) as run:
+            rows = run("SELECT status, count(*) AS n FROM outbox GROUP BY status", {}).fetchall()
+        found = {row["status"]: int(row["n"]) for row in rows}
+        return {status: found.get(status.value, 0) for status in Status}
+
+    def handed_over(self, handoff: str, *, since: datetime, until: datetime | None = None) -> int:
+        """Return how many conversations a handoff stored in [since, until), however they went."""
+        with self._transaction(write=False) as run:
+            (row,) = run(
+                "SELECT count(*) AS n FROM outbox WHERE handoff = :handoff AND kind = 'email'"
+                " AND created_at >= :since AND created_at < :until",
+                {
+                    "handoff": handoff,
+                    "since": since.timestamp(),
+                    "until": _FOR_EVER if until is None else until.timestamp(),
+                },
+            ).fetchall()
+        return int(row["n"])
+
+    def entries(self, *, status: Status | None = None) -> tuple[OutboxEntry, ...]:
+        """Return the emails in the order they were stored, all or those of one status."""
+        with self._transaction(write=False) as run:
+            rows = run(
+                "SELECT handoff, kind, conversation_id, message_id, recipients, pending, channel,"
+                " status, attempts, due_at, worker, last_error, reference, created_at, sent_at,"
+                " (SELECT d.message_id FROM outbox d WHERE d.id = outbox.digest_id) AS digest"
+                " FROM outbox WHERE CAST(:status AS TEXT) IS NULL OR status = :status ORDER BY id",
+                {"status": status and status.value},
+            ).fetchall()
+        return tuple(entry_of(row) for row in rows)
+
+    def held_due(self) -> tuple[Held, ...]:
+        """Return the held emails of one handoff and address whose digest is due, oldest first."""
+        with self._transaction(write=False) as run:
+            rows = run(
+                "SELECT id, handoff, conversation_id, message_id, sender, recipients, content,"
+                " brief, due_at, created_at FROM outbox"
+                " WHERE status = 'held' AND digest_id IS NULL AND due_at <= :now"
+                " ORDER BY created_at, id",
+                {"now": self._now(run)},
+            ).fetchall()
+        held = [Held(**fields_of(row)) for row in rows]
+        return tuple(
+            one
+            for one in held
+            if (one.handoff, one.sender, one.recipients)
+            == (held[0].handoff, held[0].sender, held[0].recipients)
+        )
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the connection; what was stored stays."""
+
+    @abstractmethod
+    def _transaction(self, *, write: bool = True) -> AbstractContextManager[Run]:
+        """Return a transaction: committed at the end of the block, undone by an error."""
+
+    @abstractmethod
+    def _now(self, run: Run) -> float:
+        """Return seconds since 1970 by the clock that all processes of this outbox share."""
+
+    @abstractmethod
+    def _lock(self, run: Run, handoff: str) -> None:
+        """Let no other transaction count and insert for this handoff before this one ends."""
