@@ -33,11 +33,15 @@ class Question:
     answers : tuple of str
         Lower-case words the first token is to be weighed by; where there are any, the endpoint
         is asked for log-probabilities, and the reply's text is never recorded in a dataset.
+    recordable : str, optional
+        Regular expression of a whole text that may be recorded in a dataset; any other reply may
+        quote a customer and is left out. It is no part of what the reply depends on.
     """
 
     messages: tuple[Message, ...]
     max_tokens: int
     answers: tuple[str, ...] = ()
+    recordable: str | None = None
 
     def key(self, model: str) -> str:
         """Return the hexadecimal sha256 of everything the reply depends on."""

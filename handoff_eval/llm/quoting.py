@@ -34,13 +34,19 @@ def quote(text: str) -> str:
     Compatibility forms are folded first (a full-width `＜` is a `<`), line breaks of every kind
     become spaces, invisible characters go, and `System:` becomes `System -`.
     """
-    folded = unicodedata.normalize("NFKC", text)
-    line = " ".join(folded.split())
-    visible = "".join(_visible(character) for character in line).translate(_BRACKETS)
-    return _LABEL.sub(r"\1 -", visible).strip()
+    return _LABEL.sub(r"\1 -", _inert(text)).strip()
 
 
-def quote_transcript(turns: Sequence[Turn], *, max_bytes: int) -> str:
+def quote_rule(text: str) -> str:
+    """Return an instruction with its lines and labels, and nothing that closes its position.
+
+    It is the team's own, yet may have been pasted from anywhere: brackets, controls and
+    invisible characters go as they do in `quote`.
+    """
+    return "\n".join(_inert(line).strip() for line in text.strip().splitlines())
+
+
+def quote_transcript(turns: Sequence[Turn], *, max_bytes: int, numbered: bool = False) -> str:
     """Return the turns as lines `Speaker: text`, the oldest left out where they don't fit.
 
     Parameters
@@ -50,6 +56,9 @@ def quote_transcript(turns: Sequence[Turn], *, max_bytes: int) -> str:
     max_bytes : int
         Upper limit in bytes of UTF-8: a byte-level tokenizer never makes more tokens than that.
         At least 200.
+    numbered : bool
+        Begin each line with its 0-based place in `turns`, `[3] Customer: …`; no quoted text holds
+        a square bracket, so no turn can claim another's place.
 
     Returns
     -------
@@ -60,7 +69,8 @@ def quote_transcript(turns: Sequence[Turn], *, max_bytes: int) -> str:
     """
     if max_bytes < 200:
         raise ValueError(f"Expected max_bytes of at least 200; got {max_bytes}.")
-    lines = [_line(turn, max_bytes - 100) for turn in turns]
+    marks = [f"[{place}] " if numbered else "" for place in range(len(turns))]
+    lines = [_line(turn, mark, max_bytes - 100) for turn, mark in zip(turns, marks, strict=True)]
     left_out = 0
     while (text := _join(lines, left_out)) and len(text.encode()) > max_bytes:
         left_out = min(left_out + _BLOCK, len(lines) - 1)
@@ -74,14 +84,20 @@ def _join(lines: Sequence[str], left_out: int) -> str:
     return "\n".join([*note, *lines[left_out:]])
 
 
-def _line(turn: Turn, limit: int) -> str:
-    line = f"{_SPEAKERS[turn.role]}: {quote(turn.text)}"
+def _line(turn: Turn, mark: str, limit: int) -> str:
+    line = f"{mark}{_SPEAKERS[turn.role]}: {quote(turn.text)}"
     raw = line.encode()
     if len(raw) <= limit:
         return line
     half = limit // 2 - 4
     beginning, end = raw[:half].decode(errors="ignore"), raw[-half:].decode(errors="ignore")
     return f"{beginning} … {end}"
+
+
+def _inert(text: str) -> str:
+    """Fold compatibility forms, join lines, drop what can't be seen and replace brackets."""
+    line = " ".join(unicodedata.normalize("NFKC", text).split())
+    return "".join(_visible(character) for character in line).translate(_BRACKETS)
 
 
 def _visible(character: str) -> str:

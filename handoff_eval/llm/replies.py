@@ -1,13 +1,14 @@
 """Replies kept by what they depend on: recorded ones shipped with a dataset, and a cache.
 
 A recorded line holds the key, the model, the log-probabilities of the answers, counts and time;
-the reply's text only where the text is the answer. Prompts and transcripts are never in it.
+the reply's text only where it can't quote a customer. Prompts and transcripts are never in it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -131,20 +132,24 @@ def write_recorded(path: Path, used: Mapping[str, tuple[Question, Reply]]) -> No
         Replaced as a whole once the new file is complete.
     used : mapping of str to (Question, Reply)
         By key. Of a question with answers only the log-probabilities of these are written; of
-        the others the text is, so record no question whose reply may quote a customer.
+        the others the text, and only where the question says that it quotes nobody.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     with partial.open("w", encoding="utf-8", newline="\n") as file:
         for key, (question, reply) in sorted(used.items(), key=lambda item: item[0]):
-            line = {"key": key, **_to_json(_without_text(question, reply))}
-            file.write(json.dumps(line, sort_keys=True) + "\n")
+            harmless = _harmless(question, reply)
+            if harmless is not None:
+                line = {"key": key, **_to_json(harmless)}
+                file.write(json.dumps(line, sort_keys=True) + "\n")
     partial.replace(path)
 
 
-def _without_text(question: Question, reply: Reply) -> Reply:
+def _harmless(question: Question, reply: Reply) -> Reply | None:
+    """Return what of a reply holds no words of a customer; None where all of it may."""
     if not question.answers:
-        return reply
+        pattern = question.recordable
+        return reply if pattern is not None and re.fullmatch(pattern, reply.text) else None
     candidates = reply.logprobs
     if candidates is not None:
         candidates = tuple(c for c in candidates if c.word in question.answers)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
-from string import Template
 
-from handoff_eval.conversation import Role, Turn
+from handoff_eval.conversation import Reason, Role, Turn
 from handoff_eval.errors import EndpointError, SettingsError
 from handoff_eval.llm.asker import Asker
-from handoff_eval.llm.question import Message, Question, Reply
-from handoff_eval.llm.quoting import quote_transcript
+from handoff_eval.llm.question import Question, Reply
 from handoff_eval.trigger import Explanation
+from handoff_eval.triggers.prompt_template import Form, PromptTemplate, default_template
+from handoff_eval.triggers.shots import MAX_SHOTS, SHOT_BYTES, Shot
 
 MAX_TRANSCRIPT_BYTES = 6000
 MAX_INSTRUCTION_BYTES = 1500
 YES, NO = "yes", "no"
-_NUMBER = re.compile(r"(\d{1,3})(?:\.0+)?\s*(?:%|/\s*100)?\.?", re.ASCII)
+_NUMBER = re.compile(r"\s*(\d{1,3})(?:\.0+)?\s*(?:%|/\s*100)?\.?\s*", re.ASCII)
+_REASON = re.compile(
+    rf"[\s\"'*]*({'|'.join(Reason)})[\s,;:.]+(?:(?:turn|number)\s+)?\[?(\d{{1,4}})\]?[\s.\"'*]*",
+    re.ASCII | re.IGNORECASE,
+)
 _STATED_TOKENS = 8
+_REASON_TOKENS = 16
 
 
 class PromptTrigger:
@@ -37,6 +39,10 @@ class PromptTrigger:
         The plain-language condition.
     asker : Asker
         The model, with the replies that are kept.
+    template : PromptTemplate, optional
+        The shipped one by default.
+    shots : sequence of Shot
+        Examples from train; at most 8. Their room comes off the transcript's.
     name : str
         The arm's name in tables.
     max_bytes : int
@@ -45,7 +51,7 @@ class PromptTrigger:
     Raises
     ------
     SettingsError
-        When the instruction is empty or longer than 1500 bytes.
+        When the instruction is empty or longer than 1500 bytes, or there are too many examples.
     """
 
     def __init__(
@@ -53,6 +59,8 @@ class PromptTrigger:
         instruction: str,
         asker: Asker,
         *,
+        template: PromptTemplate | None = None,
+        shots: Sequence[Shot] = (),
         name: str = "prompt",
         max_bytes: int = MAX_TRANSCRIPT_BYTES,
     ) -> None:
@@ -62,11 +70,17 @@ class PromptTrigger:
                 f"Expected an instruction of 1 to {MAX_INSTRUCTION_BYTES} bytes; got {size} "
                 f"({instruction[:40]!r}). Shorten the instruction."
             )
+        if len(shots) > MAX_SHOTS:
+            raise SettingsError(f"Expected at most {MAX_SHOTS} examples; got {len(shots)}.")
         self.name = name
-        self.description = f"{asker.identity}, prompt {prompt_hash(instruction)}"
-        self._instruction = instruction
-        self._asker = asker
-        self._max_bytes = max_bytes
+        self.instruction = instruction
+        self.template = template or default_template()
+        self.shots = tuple(shots)
+        self.asker = asker
+        examples = f" with {len(shots)} examples" if shots else ""
+        digest = self.template.digest(instruction, self.shots)
+        self.description = f"{asker.identity}, prompt {digest}{examples}"
+        self._max_bytes = max_bytes - SHOT_BYTES * len(shots)
         self._graded: bool | None = None
 
     def encode(self, turns: Sequence[Turn]) -> list[Turn]:
@@ -91,113 +105,84 @@ class PromptTrigger:
         """
         if not states:
             return []
-        graded = self._is_graded()
         questions = [
-            self._question(turns, closed=ended, graded=graded)
-            for turns, ended in zip(states, closed, strict=True)
+            self.question(turns, closed=ended) for turns, ended in zip(states, closed, strict=True)
         ]
-        replies = self._asker.ask(questions)
-        score = self._weighed if graded else self._stated
-        return [score(reply) for reply in replies]
+        score = self._weighed if self._is_graded() else self._stated
+        return [score(reply) for reply in self.asker.ask(questions)]
 
-    def explain(self, turns: Sequence[Turn], *, closed: bool) -> Explanation:  # noqa: ARG002
-        """Return the last customer turn as evidence; the model is not asked for a reason."""
+    def explain(self, turns: Sequence[Turn], *, closed: bool) -> Explanation:
+        """Return the reason the model names and the turn it points at, asked in a second question.
+
+        A reason that isn't one, a turn that isn't there or no answer at all costs no decision:
+        what is missing is None for the reason and the last customer turn for the evidence.
+        """
         customer = [i for i, turn in enumerate(turns) if turn.role is Role.CUSTOMER]
-        return Explanation(evidence_turn=customer[-1] if customer else None)
+        last = customer[-1] if customer else None
+        try:
+            (reply,) = self.asker.ask([self._question(turns, closed=closed, form=Form.REASON)])
+        except EndpointError:
+            return Explanation(evidence_turn=last)
+        named = _REASON.fullmatch(reply.text)
+        if named is None:
+            return Explanation(evidence_turn=last)
+        turn = int(named[2])
+        return Explanation(Reason(named[1].lower()), turn if turn < len(turns) else last)
+
+    def question(self, turns: Sequence[Turn], *, closed: bool) -> Question:
+        """Return what is asked for the score of a prefix, to be read beside its reply.
+
+        Raises
+        ------
+        EndpointError
+            When the model can't be reached to find out whether it gives log-probabilities.
+        """
+        form = Form.WEIGHED if self._is_graded() else Form.STATED
+        return self._question(turns, closed=closed, form=form)
 
     def _is_graded(self) -> bool:
         if self._graded is None:
-            message = Message("user", _template()["probe"].template)
-            (reply,) = self._asker.ask([Question((message,), max_tokens=1, answers=(YES, NO))])
+            probe = Question((self.template.probe,), max_tokens=1, answers=(YES, NO))
+            (reply,) = self.asker.ask([probe])
             self._graded = reply.logprobs is not None
         return self._graded
 
-    def _question(self, turns: Sequence[Turn], *, closed: bool, graded: bool) -> Question:
-        messages = render(
-            self._instruction, turns, closed=closed, graded=graded, max_bytes=self._max_bytes
+    def _question(self, turns: Sequence[Turn], *, closed: bool, form: Form) -> Question:
+        messages = self.template.render(
+            self.instruction,
+            turns,
+            closed=closed,
+            max_bytes=self._max_bytes,
+            form=form,
+            shots=self.shots,
         )
-        if graded:
+        if form is Form.WEIGHED:
             return Question(messages, max_tokens=1, answers=(YES, NO))
-        return Question(messages, max_tokens=_STATED_TOKENS)
+        if form is Form.STATED:
+            return Question(messages, max_tokens=_STATED_TOKENS, recordable=_NUMBER.pattern)
+        return Question(messages, max_tokens=_REASON_TOKENS, recordable=f"(?i){_REASON.pattern}")
 
     def _weighed(self, reply: Reply) -> float:
         yes, no = reply.probability(YES), reply.probability(NO)
         if reply.logprobs is None or yes + no <= 0:
             likeliest = ", ".join(repr(c.token) for c in (reply.logprobs or ())[:5])
             raise EndpointError(
-                f"Expected {self._asker.identity} to weigh Yes against No; got "
+                f"Expected {self.asker.identity} to weigh Yes against No; got "
                 f"{likeliest or 'neither of them nor other'} as its likeliest first tokens. "
                 "Choose a model that follows instructions."
             )
         return yes / (yes + no)
 
     def _stated(self, reply: Reply) -> float:
-        text = reply.text.strip()
-        match = _NUMBER.fullmatch(text)
+        match = _NUMBER.fullmatch(reply.text)
         number = int(match[1]) if match else -1
         if 0 <= number <= 100:
             return number / 100
+        text = reply.text.strip()
         bare = text.strip(" .!").casefold() in (YES, NO)
         why = ", a bare answer that can't be ranked" if bare else ""
         raise EndpointError(
-            f"Expected {self._asker.identity} to state a whole number from 0 to 100; got "
+            f"Expected {self.asker.identity} to state a whole number from 0 to 100; got "
             f"{text[:80]!r}{why}. Choose a model that follows instructions, or an endpoint that "
             "gives log-probabilities."
         )
-
-
-def render(
-    instruction: str,
-    turns: Sequence[Turn],
-    *,
-    closed: bool,
-    graded: bool = True,
-    max_bytes: int = MAX_TRANSCRIPT_BYTES,
-) -> tuple[Message, Message]:
-    """Return the prompt: the instruction, then the transcript, then the question.
-
-    What changes from one decision point to the next stands last, so that a server finds the
-    beginning of the prompt in its cache.
-
-    Parameters
-    ----------
-    instruction : str
-        The plain-language condition.
-    turns : sequence of Turn
-        The prefix.
-    closed : bool
-        Whether the conversation has ended.
-    graded : bool
-        True asks for Yes or No, to be weighed by log-probabilities; False for a number.
-    max_bytes : int
-        Bytes of transcript at most.
-    """
-    parts = _template()
-    # The instruction is the team's own; only what could close its position is taken from it.
-    rule = instruction.strip().replace("<", "‹").replace(">", "›")
-    system = parts["system"].substitute(instruction=rule)
-    transcript = parts["transcript"].substitute(
-        transcript=quote_transcript(turns, max_bytes=max_bytes)
-    )
-    state = parts["closed" if closed else "open"].template
-    asked = parts["yes or no" if graded else "0 to 100"].template
-    return Message("system", system), Message("user", f"{transcript}\n\n{state} {asked}")
-
-
-def prompt_hash(instruction: str) -> str:
-    """Return 12 hexadecimal digits that change with the template or the instruction."""
-    material = f"{_template_text()}\0{instruction}"
-    return hashlib.sha256(material.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
-@cache
-def _template_text() -> str:
-    return Path(__file__).with_name("prompt.txt").read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> dict[str, Template]:
-    pieces = re.split(r"^\[(.+)\]\n", _template_text(), flags=re.MULTILINE)[1:]
-    return {
-        name: Template(text.strip()) for name, text in zip(pieces[::2], pieces[1::2], strict=True)
-    }

@@ -43,7 +43,7 @@ class ServedModel:
 
 def question(text: str) -> Question:
     """Return a question that is answered with its own text."""
-    return Question((Message("user", text),), max_tokens=8)
+    return Question((Message("user", text),), max_tokens=8, recordable=".*")
 
 
 def echo(body: dict[str, Any]) -> Answer:

@@ -25,7 +25,7 @@ REPLY = Reply(
     seconds=0.125,
 )
 WEIGHED = Question((Message("user", "secret words"),), max_tokens=1, answers=("yes", "no"))
-STATED = Question((Message("user", "secret words"),), max_tokens=8)
+STATED = Question((Message("user", "secret words"),), max_tokens=8, recordable=".*")
 
 LOGPROBS = st.floats(max_value=0, allow_nan=False)
 REPLIES = st.builds(
