@@ -127,14 +127,14 @@ class Look:
     def region(self, rows: list[Row]) -> Any:
         """Return the part of the picture between y and y1 where both promises are kept."""
         alt = require_altair()
-        area = _chart(rows).mark_area(color=TARGET, opacity=0.22)
+        area = chart(rows).mark_area(color=TARGET, opacity=0.22)
         return area.encode(alt.X("x:Q"), alt.Y("y:Q"), y2="y1:Q")
 
     def promise(self, start: tuple[float, float], stop: tuple[float, float]) -> Any:
         """Return the straight line on which a promise is just kept."""
         alt = require_altair()
         rows = [{"x": x, "y": y} for x, y in (start, stop)]
-        line = _chart(rows).mark_line(color=INK, strokeWidth=1.25)
+        line = chart(rows).mark_line(color=INK, strokeWidth=1.25)
         return line.encode(alt.X("x:Q"), alt.Y("y:Q"))
 
     def note(
@@ -144,7 +144,7 @@ class Look:
         alt = require_altair()
         place = {"align": align, "dx": dx, "dy": dy, "fontSize": 12}
         return [
-            _chart([{"x": x, "y": y, "text": text}])
+            chart([{"x": x, "y": y, "text": text}])
             .mark_text(**place, **paint)
             .encode(alt.X("x:Q"), alt.Y("y:Q"), text="text:N")
             for paint in (
@@ -161,7 +161,7 @@ class Look:
             ([row for row in rows if row["arm"] in sampled], {"strokeDash": [4, 3]}),
         ]
         return [
-            _chart(some).mark_line(strokeWidth=2, clip=True, **dash).encode(x, y, self._colour())
+            chart(some).mark_line(strokeWidth=2, clip=True, **dash).encode(x, y, self._colour())
             for some, dash in kinds
             if some
         ]
@@ -169,7 +169,7 @@ class Look:
     def band(self, rows: list[Row], x: Any) -> Any:
         """Return the area between the columns low and high of each arm."""
         alt = require_altair()
-        area = _chart(rows).mark_area(opacity=0.13, clip=True)
+        area = chart(rows).mark_area(opacity=0.13, clip=True)
         return area.encode(x, alt.Y("low:Q"), self._colour(), y2="high:Q")
 
     def dots(self, rows: list[Row], x: Any, y: Any) -> list[Any]:
@@ -178,28 +178,36 @@ class Look:
         shape = alt.Shape(
             "arm:N", scale=alt.Scale(domain=self.names, range=self.shapes), title=None
         )
-        bars = _chart(rows).mark_rule(strokeWidth=1.5, opacity=0.75)
+        bars = chart(rows).mark_rule(strokeWidth=1.5, opacity=0.75)
         return [
             bars.encode(alt.X("x_low:Q"), alt.Y("y:Q"), self._colour(), x2="x_high:Q"),
             bars.encode(alt.X("x:Q"), alt.Y("y_low:Q"), self._colour(), y2="y_high:Q"),
-            _chart(rows)
+            chart(rows)
             .mark_point(size=130, filled=True, opacity=1, stroke=PAPER, strokeWidth=1.5)
             .encode(x, y, self._colour(), shape),
         ]
 
     def picture(self, layers: Sequence[Any], title: str, subtitle: str) -> Picture:
         """Return the layers as one picture with its words above it."""
-        alt = require_altair()
-        letters = round(self.width / 9.3)
-        chart = alt.layer(*layers).properties(
-            width=self.width - 70,
-            height=round(min(0.62 * self.width, 380)) if self.width > 500 else 290,
-            title=alt.TitleParams(
-                text=textwrap.wrap(title, letters),
-                subtitle=textwrap.wrap(subtitle, round(1.45 * letters)),
-            ),
-        )
-        return Picture(chart.configure(**_config(self.width)), self.width, f"{title}. {subtitle}")
+        return compose(layers, title, subtitle, width=self.width)
+
+
+def compose(
+    layers: Sequence[Any], title: str, subtitle: str, *, width: int, height: int | None = None
+) -> Picture:
+    """Return layers as one picture with its words above it; `height` is of the plot in pixels."""
+    alt = require_altair()
+    letters = round(width / 9.3)
+    usual = round(min(0.62 * width, 380)) if width > 500 else 290
+    drawn = alt.layer(*layers).properties(
+        width=width - 70,
+        height=usual if height is None else height,
+        title=alt.TitleParams(
+            text=textwrap.wrap(title, letters),
+            subtitle=textwrap.wrap(subtitle, round(1.45 * letters)),
+        ),
+    )
+    return Picture(drawn.configure(**_config(width)), width, f"{title}. {subtitle}")
 
 
 def arm_colour(index: int) -> str:
@@ -234,7 +242,8 @@ def require_altair() -> Any:
     return altair
 
 
-def _chart(rows: list[Row]) -> Any:
+def chart(rows: list[Row]) -> Any:
+    """Return a chart of these rows, to which a mark and its places are added."""
     alt = require_altair()
     return alt.Chart({"values": rows})
 
