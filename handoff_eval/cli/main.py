@@ -19,6 +19,7 @@ COMMANDS = {
     "instruction": "instruction",
     "labels": "labels",
     "agreement": "agreement",
+    "audit": "audit",
     "mailbox": "mailbox",
     "outbox": "outbox",
     "ui": "ui",

@@ -18,6 +18,7 @@ from handoff_eval.evaluation.look import (
 )
 
 if TYPE_CHECKING:
+    from handoff_eval.evaluation.audit import AuditEstimate
     from handoff_eval.evaluation.timing import Timing
 
 FURTHEST = 6
@@ -60,6 +61,35 @@ def timing_plot(timing: Timing, *, width: int = WIDE) -> Picture:
     return compose(
         [bars, words.encode(x, alt.Y("n:Q"), text="n:Q")], first, " ".join(rest), width=width
     )
+
+
+def audit_plot(audit: AuditEstimate, *, width: int = WIDE) -> Picture:
+    """Draw how many needed handoffs were sent and how many were not, with their limits.
+
+    Parameters
+    ----------
+    audit : AuditEstimate
+    width : int
+        Of the whole picture in pixels.
+    """
+    alt = require_altair()
+    rows: list[Row] = [
+        {"what": what, "value": e.value, "low": e.low, "high": e.high}
+        for what, e in (("sent", audit.caught), ("not sent", audit.missed))
+    ]
+    y = alt.Y("what:N", sort=["sent", "not sent"], title=None).axis(grid=False)
+    x = alt.X("value:Q", title="needed handoffs of the period")
+    colour = alt.Color(
+        "what:N",
+        scale=alt.Scale(domain=["sent", "not sent"], range=[COLOURS[0], COLOURS[1]]),
+        legend=None,
+    )
+    layers = [
+        chart(rows).mark_bar(cornerRadius=2, height=26).encode(x, y, colour),
+        chart(rows).mark_rule(strokeWidth=2, color=INK).encode(alt.X("low:Q"), y, x2="high:Q"),
+    ]
+    first, *rest = audit.sentences()
+    return compose(layers, first, " ".join(rest), width=width, height=110)
 
 
 def _kind(delay: int, tolerance: int) -> str:
