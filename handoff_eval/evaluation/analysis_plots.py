@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from handoff_eval.evaluation.look import (
@@ -19,7 +20,10 @@ from handoff_eval.evaluation.look import (
 
 if TYPE_CHECKING:
     from handoff_eval.evaluation.audit import AuditEstimate
+    from handoff_eval.evaluation.forecast import Forecast
+    from handoff_eval.evaluation.slices import Slices
     from handoff_eval.evaluation.timing import Timing
+    from handoff_eval.evaluation.topics import Topics
 
 FURTHEST = 6
 """Delays beyond this many decision points share a bar."""
@@ -90,6 +94,107 @@ def audit_plot(audit: AuditEstimate, *, width: int = WIDE) -> Picture:
     ]
     first, *rest = audit.sentences()
     return compose(layers, first, " ".join(rest), width=width, height=110)
+
+
+def forecast_plot(forecast: Forecast, *, width: int = WIDE) -> Picture:
+    """Draw emails on each weekday, their 10th to 90th percentile, against the budget.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    width : int
+        Of the whole picture in pixels.
+    """
+    alt = require_altair()
+    rows: list[Row] = [
+        {"day": day.name[:3], "low": day.low, "median": day.median, "high": day.high}
+        for day in forecast.weekdays
+    ]
+    cap: list[Row] = [{"cap": forecast.budget.max_emails_per_day}]
+    top = 1.12 * max(forecast.budget.max_emails_per_day, *(day.high for day in forecast.weekdays))
+    scale = alt.Scale(domain=[0, top], nice=False)
+    x = alt.X("day:N", sort=[row["day"] for row in rows], title=None).axis(labelAngle=0, grid=False)
+    y = alt.Y("low:Q", title="emails a day", scale=scale)
+    wide = 34 if width > 500 else 24
+    layers = [
+        chart(rows).mark_bar(width=wide, color=COLOURS[0], opacity=0.3).encode(x, y, y2="high:Q"),
+        chart(rows)
+        .mark_tick(width=wide, thickness=3, color=COLOURS[0])
+        .encode(x, alt.Y("median:Q", scale=scale)),
+        chart(cap).mark_rule(color=INK, strokeWidth=1.25).encode(alt.Y("cap:Q", scale=scale)),
+        chart([{**cap[0], "text": "budget"}])
+        .mark_text(align="left", dx=4, dy=-7, fontSize=12, color=INK)
+        .encode(alt.Y("cap:Q", scale=scale), text="text:N", x=alt.value(0)),
+    ]
+    first, *rest = forecast.sentences()
+    subtitle = " ".join([*rest[:1], "Bars: 10th to 90th percentile, with the median."])
+    return compose(layers, first, subtitle, width=width)
+
+
+def slices_plot(slices: Slices, *, width: int = WIDE) -> Picture:
+    """Draw the recall of each slice with its interval; those shown to differ stand out.
+
+    Parameters
+    ----------
+    slices : Slices
+    width : int
+        Of the whole picture in pixels.
+    """
+    alt = require_altair()
+    rows: list[Row] = [
+        {
+            "slice": f"{s.variable}: {s.value.replace('_', ' ')} (n {s.inside.n})",
+            "value": s.inside.value,
+            "low": s.inside.low,
+            "high": s.inside.high,
+            "kind": "differs from the rest" if s.differs else "not shown to differ",
+        }
+        for s in slices.slices
+        if s.metric == "recall"
+    ]
+    y = alt.Y("slice:N", sort=[row["slice"] for row in rows], title=None)
+    y = y.axis(labelLimit=round(0.42 * width), grid=False)
+    x_scale = alt.Scale(domain=[0, 1])
+    kinds = ["not shown to differ", "differs from the rest"]
+    colour = alt.Color(
+        "kind:N", scale=alt.Scale(domain=kinds, range=[COLOURS[0], COLOURS[1]]), title=None
+    )
+    x = alt.X("value:Q", title="recall", scale=x_scale).axis(format=".0%")
+    bars = [row for row in rows if not isnan(row["low"])]
+    layers = [
+        chart(bars).mark_rule(strokeWidth=2, opacity=0.75).encode(
+            alt.X("low:Q", scale=x_scale), y, colour, x2="high:Q"
+        ),
+        chart(rows).mark_point(size=80, filled=True, opacity=1).encode(x, y, colour),
+    ]  # fmt: skip
+    first, *rest = slices.sentences()
+    subtitle = " ".join([*rest, "Bars: 95% intervals by customer."])
+    return compose(layers, first, subtitle, width=width, height=20 * len(rows) + 10)
+
+
+def topics_plot(topics: Topics, *, width: int = WIDE) -> Picture:
+    """Draw how many mistakes each topic holds.
+
+    Parameters
+    ----------
+    topics : Topics
+    width : int
+        Of the whole picture in pixels.
+    """
+    alt = require_altair()
+    rows: list[Row] = [
+        {"topic": f"{number}. {topic.name}", "n": len(topic.mistakes)}
+        for number, topic in enumerate(topics.topics, 1)
+    ]
+    y = alt.Y("topic:N", sort=[row["topic"] for row in rows], title=None)
+    y = y.axis(labelLimit=round(0.5 * width), grid=False)
+    x = alt.X("n:Q", title=topics.kind).axis(tickMinStep=1)
+    layers = [
+        chart(rows).mark_bar(cornerRadius=2, height=16, color=COLOURS[0]).encode(x, y),
+        chart(rows).mark_text(dx=10, fontSize=12, color=INK).encode(x, y, text="n:Q"),
+    ]
+    title = f"{topics.n} {topics.kind} by what the customer says"
+    return compose(layers, title, "", width=width, height=28 * len(rows) + 10)
 
 
 def _kind(delay: int, tolerance: int) -> str:

@@ -1,0 +1,159 @@
+"""The findings beside a comparison: timing, volume, slices, and what the mistakes are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from handoff_eval.conversation import Split
+from handoff_eval.encoders.base import Encoder
+from handoff_eval.errors import DataError
+from handoff_eval.evaluation.comparison import Comparison
+from handoff_eval.evaluation.forecast import Forecast, forecast_volume
+from handoff_eval.evaluation.mistakes import missed_handoffs, needless_emails
+from handoff_eval.evaluation.plots import shown_arm
+from handoff_eval.evaluation.slices import Slices, measure_slices, slice_variables
+from handoff_eval.evaluation.timing import Timing, measure_timing
+from handoff_eval.evaluation.topics import Topics, group_by_topic
+from handoff_eval.transcripts.read import Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What a team asks next, of test at the operating points of a comparison.
+
+    Attributes
+    ----------
+    arm : str
+        The chosen arm, or the first where none was: all but timing is of this one.
+    timings : tuple of Timing
+        One an arm, in the order of the comparison.
+    forecast : Forecast or None
+    forecast_note : str
+        Why there is no forecast; empty where there is one.
+    slices : Slices
+    needless, missed : Topics
+    """
+
+    arm: str
+    timings: tuple[Timing, ...]
+    forecast: Forecast | None
+    forecast_note: str
+    slices: Slices
+    needless: Topics
+    missed: Topics
+
+    def timing_of(self, arm: str) -> Timing:
+        """Return the timing of one arm."""
+        return next(timing for timing in self.timings if timing.trigger == arm)
+
+    def timing_frame(self) -> pd.DataFrame:
+        """Return one row a measure and one column an arm; the last column is n of the first."""
+        import pandas as pd
+
+        columns = {timing.trigger: timing.frame()["estimate"] for timing in self.timings}
+        return pd.DataFrame({**columns, "n": self.timings[0].frame()["n"]})
+
+    def text(self) -> str:
+        """Return the findings as the terminal shows them."""
+        lines = ["When the arms fire, against when a handoff was due:"]
+        lines += [self.timing_frame().to_string(), "", f"Volume of {self.arm}:"]
+        if self.forecast is None:
+            lines.append(self.forecast_note)
+        else:
+            lines += [self.forecast.text(), "", self.forecast.parts_frame().to_string()]
+        lines += ["", f"Slices of {self.arm}:", *self.slices.sentences()]
+        for topics in (self.needless, self.missed):
+            lines += ["", f"{topics.n} {topics.kind} of {self.arm}:", *topics.sentences()]
+        return "\n".join(lines)
+
+    def to_dict(self, *, with_words: bool = True) -> dict[str, Any]:
+        """Return the findings as JSON values; `with_words` keeps what customers wrote."""
+        return {
+            "arm": self.arm,
+            "timing": [timing.to_dict() for timing in self.timings],
+            "forecast": None if self.forecast is None else self.forecast.to_dict(),
+            "forecast_note": self.forecast_note,
+            "slices": self.slices.to_dict(),
+            "topics": [
+                topics.to_dict() if with_words else topics.without_words()
+                for topics in (self.needless, self.missed)
+            ],
+        }
+
+
+def analyse(
+    comparison: Comparison, dataset: Dataset, *, encoder: Encoder | None = None, seed: int = 0
+) -> Analysis:
+    """Return the findings beside a comparison.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    dataset : Dataset
+        What was compared on; all its conversations with a start time, labelled or not, give the
+        pattern of the traffic.
+    encoder : Encoder, optional
+        Whose vectors group the mistakes; MiniLM with its cache when None.
+    seed : int
+        Of every draw.
+
+    Raises
+    ------
+    ValueError
+        When the dataset isn't the one that was compared.
+    """
+    if dataset.digest != comparison.digest:
+        raise ValueError(
+            f"Expected the dataset with digest {comparison.digest[:12]} that was compared; "
+            f"got {dataset.name} with {dataset.digest[:12]}."
+        )
+    test = dataset.labeled(Split.TEST)
+    item_of = {item.conversation.id: item for item in test}
+    shown = shown_arm(comparison)
+    items = [item_of[i] for i in shown.test.replay.ids]
+    forecast, note = None, ""
+    try:
+        forecast = forecast_volume(
+            shown.test,
+            test,
+            shown.point,
+            dataset.conversations,
+            budget=comparison.budget,
+            prevalence=comparison.prevalence,
+            seed=seed,
+        )
+    except DataError as error:
+        note = f"No forecast. {error}"
+    if encoder is None:
+        encoder = _cached_minilm()
+    background = [item.conversation for item in items]
+    return Analysis(
+        arm=shown.name,
+        timings=tuple(
+            measure_timing(arm.test, test, arm.point, prevalence=comparison.prevalence, seed=seed)
+            for arm in comparison.arms
+        ),
+        forecast=forecast,
+        forecast_note=note,
+        slices=measure_slices(
+            shown.test, shown.point, slice_variables(items, dataset.conversations), seed=seed
+        ),
+        needless=group_by_topic(
+            needless_emails(shown, test), encoder, background, kind="needless emails"
+        ),
+        missed=group_by_topic(
+            missed_handoffs(shown, test), encoder, background, kind="missed handoffs"
+        ),
+    )
+
+
+def _cached_minilm() -> Encoder:
+    from handoff_eval.encoders.cache import CachedEncoder
+    from handoff_eval.encoders.minilm import load_minilm
+    from handoff_eval.settings import cache_dir
+
+    return CachedEncoder(load_minilm(), cache_dir() / "vectors.sqlite")

@@ -1,0 +1,309 @@
+"""Where an arm does better or worse: by reason, vertical, channel, length, language, customer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handoff_eval.conversation import Conversation, LabeledConversation
+from handoff_eval.evaluation.budget import one_per_customer
+from handoff_eval.evaluation.intervals import (
+    Estimate,
+    cluster_weights,
+    percentile_estimate,
+    proportion_estimate,
+)
+from handoff_eval.evaluation.language import language_of
+from handoff_eval.evaluation.operating_point import OperatingPoint
+from handoff_eval.evaluation.paired import holm
+from handoff_eval.evaluation.result import Result
+from handoff_eval.evaluation.scored import ScoredSplit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from handoff_eval.evaluation.look import Picture
+
+MIN_CUSTOMERS = 10
+"""Slices with fewer customers, in it or in the rest, are shown but not tested."""
+
+RISK = 0.05
+METADATA = ("vertical",)
+METRICS = {"recall": True, "false_positive_rate": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One metric on one part of test, beside the rest of test.
+
+    Attributes
+    ----------
+    variable, value : str
+        Such as `channel` and `web`.
+    metric : str
+        `recall` or `false_positive_rate`.
+    inside, difference : Estimate
+        The metric here, and here minus in the rest.
+    p_adjusted : float
+        Fisher's exact test against the rest, one conversation a customer, after Holm's
+        correction over all that were tested; NaN where too few customers are in it.
+    """
+
+    variable: str
+    value: str
+    metric: str
+    inside: Estimate
+    difference: Estimate
+    p_adjusted: float
+
+    @property
+    def differs(self) -> bool:
+        """Whether a difference from the rest was shown."""
+        return self.p_adjusted < RISK
+
+
+@dataclass(frozen=True, slots=True)
+class Slices(Result):
+    """All slices of one arm at its operating point.
+
+    Attributes
+    ----------
+    trigger : str
+    slices : tuple of Slice
+    tests : int
+        Number of tests that were corrected for.
+    """
+
+    trigger: str
+    slices: tuple[Slice, ...]
+    tests: int
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return the slices that differ, or that none was shown to."""
+        found = [
+            f"{s.metric.replace('_', ' ').capitalize()} of {self.trigger} where {s.variable} is "
+            f"{s.value}: {s.inside.value:.0%} (n {s.inside.n}), {100 * s.difference.value:+.0f} "
+            f"points from the rest ({100 * s.difference.low:+.0f} to "
+            f"{100 * s.difference.high:+.0f})."
+            for s in self.slices
+            if s.differs
+        ]
+        if found:
+            return (*found, f"Corrected for {self.tests} tests; the others may differ as well.")
+        return (
+            f"No slice was shown to differ from the rest in {self.tests} tests, corrected for "
+            "their number. That is not proof that they are alike.",
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a slice and metric."""
+        import pandas as pd
+
+        rows = [
+            {
+                "variable": s.variable,
+                "value": s.value,
+                "metric": s.metric,
+                "estimate": s.inside.short,
+                "n": s.inside.n,
+                "minus the rest": s.difference.short,
+                "p (Holm)": "not tested" if isnan(s.p_adjusted) else f"{s.p_adjusted:.3f}",
+                "differs": "yes" if s.differs else "",
+            }
+            for s in self.slices
+        ]
+        return pd.DataFrame(rows).set_index(["variable", "value", "metric"])
+
+    def plot(self) -> Picture:
+        """Return the recall of each slice with its interval."""
+        from handoff_eval.evaluation.analysis_plots import slices_plot
+
+        return slices_plot(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every slice."""
+        return {
+            "trigger": self.trigger,
+            "tests": self.tests,
+            "slices": [
+                {
+                    "variable": s.variable,
+                    "value": s.value,
+                    "metric": s.metric,
+                    "estimate": s.inside.to_dict(),
+                    "difference": s.difference.to_dict(),
+                    "p_adjusted": None if isnan(s.p_adjusted) else s.p_adjusted,
+                    "differs": s.differs,
+                }
+                for s in self.slices
+            ],
+        }
+
+
+def measure_slices(
+    scored: ScoredSplit,
+    point: OperatingPoint,
+    variables: Mapping[str, Sequence[str | None]],
+    *,
+    seed: int = 0,
+) -> Slices:
+    """Return recall and false positive rate of each part, tested against the rest.
+
+    Which slices are tested is decided by their size alone, before any outcome is looked at. Two
+    parts that are each other's rest share one test.
+
+    Parameters
+    ----------
+    scored : ScoredSplit
+        The trigger on test.
+    point : OperatingPoint
+    variables : mapping of str to sequence of str or None
+        For each variable the value of every conversation, in the order scored; None takes a
+        conversation out.
+    seed : int
+        Of resampling, and of the draw of one conversation a customer.
+
+    Raises
+    ------
+    LeakageError
+        When the split is not test.
+    """
+    point.check_reportable_on(scored.split)
+    fired = scored.peak >= point.threshold
+    weights = cluster_weights(scored.groups, seed=seed)
+    found: list[Slice] = []
+    test_of: dict[int, bytes] = {}
+    p_values: dict[bytes, float] = {}
+    for variable, values in variables.items():
+        array = np.array(values, dtype=object)
+        known = np.array([value is not None for value in values])
+        for metric, wanted in METRICS.items():
+            among = known & (scored.positive == wanted)
+            # A negative has no reason, so a variable may have nothing to say on one side.
+            for value in sorted(set(array[among])):
+                inside = among & (array == value)
+                rest = among & ~inside
+                found.append(_slice(variable, value, metric, fired, inside, rest, scored, weights))
+                table = _table(fired, inside, rest, scored, seed)
+                if table is not None:
+                    key = min(inside.tobytes(), rest.tobytes())
+                    test_of[len(found) - 1] = key
+                    p_values[key] = _fisher(table)
+    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    return Slices(
+        trigger=scored.replay.trigger,
+        slices=tuple(
+            replace(s, p_adjusted=adjusted[test_of[i]]) if i in test_of else s
+            for i, s in enumerate(found)
+        ),
+        tests=len(p_values),
+    )
+
+
+def slice_variables(
+    items: Sequence[LabeledConversation],
+    history: Sequence[Conversation],
+    *,
+    metadata: Sequence[str] = METADATA,
+) -> dict[str, list[str | None]]:
+    """Return the usual variables of conversations, each with one value or None a conversation.
+
+    Parameters
+    ----------
+    items : sequence of LabeledConversation
+    history : sequence of Conversation
+        All that is known of the customers, which tells who comes back.
+    metadata : sequence of str
+        Keys of `metadata` that make variables of their own.
+    """
+    conversations = [item.conversation for item in items]
+    return {
+        "reason": [
+            item.label.reasons[0].value if item.label.handoff and item.label.reasons else None
+            for item in items
+        ],
+        **{
+            key: [None if (v := c.metadata.get(key)) is None else str(v) for c in conversations]
+            for key in metadata
+        },
+        "channel": [c.channel for c in conversations],
+        "length": _lengths(conversations),
+        "language": [language_of(c) for c in conversations],
+        "customer": _returning(conversations, history),
+    }
+
+
+def _lengths(conversations: Sequence[Conversation]) -> list[str | None]:
+    """Return thirds by number of turns, named by their edges."""
+    turns = np.array([len(c.turns) for c in conversations])
+    first, second = np.quantile(turns, [1 / 3, 2 / 3], method="lower")
+    names = (f"up to {first} turns", f"{first + 1} to {second} turns", f"over {second} turns")
+    return [names[int(n > first) + int(n > second)] for n in turns]
+
+
+def _returning(
+    conversations: Sequence[Conversation], history: Sequence[Conversation]
+) -> list[str | None]:
+    """Return `new` or `returning`; None where the customer or the time isn't known."""
+    first: dict[str, Any] = {}
+    for c in history:
+        if c.customer.id and c.started_at is not None:
+            first[c.group] = min(first.get(c.group, c.started_at), c.started_at)
+    return [
+        ("returning" if first[c.group] < c.started_at else "new")
+        if c.customer.id and c.started_at is not None and c.group in first
+        else None
+        for c in conversations
+    ]
+
+
+def _slice(
+    variable: str,
+    value: str,
+    metric: str,
+    fired: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
+    rest: NDArray[np.bool_],
+    scored: ScoredSplit,
+    weights: NDArray[np.float64],
+) -> Slice:
+    groups = np.array(scored.groups, dtype=object)
+    estimate = proportion_estimate(fired[inside], list(groups[inside]), weights[:, inside])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        here, there = (
+            (weights @ (fired & part)) / (weights @ part.astype(float)) for part in (inside, rest)
+        )
+    n = int(inside.sum() + rest.sum())
+    value_there = float(fired[rest].mean()) if rest.any() else float("nan")
+    difference = percentile_estimate(estimate.value - value_there, here - there, n)
+    return Slice(variable, value, metric, estimate, difference, float("nan"))
+
+
+def _table(
+    fired: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
+    rest: NDArray[np.bool_],
+    scored: ScoredSplit,
+    seed: int,
+) -> list[list[int]] | None:
+    """Return fires and non-fires inside and in the rest, one conversation a customer.
+
+    None where either side has fewer than `MIN_CUSTOMERS`.
+    """
+    drawn = one_per_customer(scored.groups, inside | rest, seed)
+    sides = [fired[drawn][part[drawn]] for part in (inside, rest)]
+    if min(len(side) for side in sides) < MIN_CUSTOMERS:
+        return None
+    return [[int(side.sum()), int((~side).sum())] for side in sides]
+
+
+def _fisher(table: list[list[int]]) -> float:
+    """Return the two-sided p of Fisher's exact test (Fisher, J. R. Stat. Soc. 98 (1935) 39-82)."""
+    from scipy.stats import fisher_exact
+
+    return float(fisher_exact(table).pvalue)

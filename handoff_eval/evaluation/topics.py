@@ -1,0 +1,261 @@
+"""What the wrong decisions are about: missed handoffs or needless emails grouped and named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handoff_eval.conversation import Conversation, Role
+from handoff_eval.encoders.base import Encoder
+from handoff_eval.evaluation.mistakes import Mistake
+from handoff_eval.evaluation.result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from handoff_eval.evaluation.look import Picture
+
+MIN_TO_GROUP = 6
+MOST_TOPICS = 8
+SMALLEST_MEAN = 3
+"""Topics hold at least this many mistakes on average."""
+
+SEPARATED = 0.05
+"""Mean silhouette below which the mistakes are left as one topic."""
+
+WORD = r"\b[^\W\d_]{3,}\b"
+"""Three letters or more, without digits."""
+
+TERMS = 4
+EXAMPLES = 3
+EXAMPLE_LETTERS = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Mistakes that are about the same thing.
+
+    Attributes
+    ----------
+    terms : tuple of str
+        Its most distinctive words, the first the most so; empty where no word stands out.
+    mistakes : tuple of Mistake
+        Nearest to the middle of the topic first.
+    examples : tuple of str
+        Of the first mistakes, what the customer said that lies nearest to the middle.
+    """
+
+    terms: tuple[str, ...]
+    mistakes: tuple[Mistake, ...]
+    examples: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Return the words as a name."""
+        return ", ".join(self.terms) or "no common words"
+
+
+@dataclass(frozen=True, slots=True)
+class Topics(Result):
+    """The topics of one kind of mistake, largest first.
+
+    Attributes
+    ----------
+    kind : str
+        `needless emails` or `missed handoffs`.
+    topics : tuple of Topic
+    """
+
+    kind: str
+    topics: tuple[Topic, ...]
+
+    @property
+    def n(self) -> int:
+        """Return the number of mistakes."""
+        return sum(len(topic.mistakes) for topic in self.topics)
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return what a team acts on: the questions to answer, or what was missed."""
+        if not self.topics:
+            return (f"There are no {self.kind} on test.",)
+        named = "; ".join(f"{topic.name} ({len(topic.mistakes)})" for topic in self.topics)
+        if self.kind == "needless emails":
+            said = f"These are questions your agent should answer: {named}."
+        else:
+            said = f"These needed a person and got none: {named}."
+        few = f"With {self.n} {self.kind} the topics are a first look, not a count to plan by."
+        return (said, few) if self.n < 30 else (said,)
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a topic with an example."""
+        import pandas as pd
+
+        rows = [
+            {
+                "topic": topic.name,
+                self.kind: len(topic.mistakes),
+                "example": topic.examples[0] if topic.examples else "",
+                "conversations": ", ".join(m.item.conversation.id for m in topic.mistakes),
+            }
+            for topic in self.topics
+        ]
+        columns = ["topic", self.kind, "example", "conversations"]
+        return pd.DataFrame(rows, columns=columns).set_index("topic")
+
+    def plot(self) -> Picture:
+        """Return the topics by how many mistakes each holds."""
+        from handoff_eval.evaluation.analysis_plots import topics_plot
+
+        return topics_plot(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the topics with words of customers; `counts_only` leaves those out."""
+        return {
+            "kind": self.kind,
+            "n": self.n,
+            "topics": [
+                {
+                    "terms": list(topic.terms),
+                    "n": len(topic.mistakes),
+                    "examples": list(topic.examples),
+                    "conversations": [m.item.conversation.id for m in topic.mistakes],
+                }
+                for topic in self.topics
+            ],
+        }
+
+    def without_words(self) -> dict[str, Any]:
+        """Return sizes and ids alone, without anything that customers wrote."""
+        values = self.to_dict()
+        for topic in values["topics"]:
+            del topic["terms"], topic["examples"]
+        return values
+
+
+def group_by_topic(
+    mistakes: Sequence[Mistake], encoder: Encoder, background: Sequence[Conversation], *, kind: str
+) -> Topics:
+    """Group mistakes by what the customer says, and name each group.
+
+    A conversation is the mean vector of its customer turns, up to the email where one was sent.
+    Groups are Ward's (J. Am. Stat. Assoc. 58 (1963) 236-244), their number the one with the best
+    mean silhouette (Rousseeuw, J. Comput. Appl. Math. 20 (1987) 53-65). Fewer than `MIN_TO_GROUP`
+    mistakes stay one topic. The same input gives the same topics.
+
+    Parameters
+    ----------
+    mistakes : sequence of Mistake
+    encoder : Encoder
+        Whose vectors say what is alike.
+    background : sequence of Conversation
+        Those that names must tell the topics from, such as all of test.
+    kind : str
+        `needless emails` or `missed handoffs`.
+    """
+    if not mistakes:
+        return Topics(kind, ())
+    said = [_said(mistake) for mistake in mistakes]
+    vectors = encoder.encode([text for texts in said for text in texts])
+    parts = np.split(vectors, np.cumsum([len(texts) for texts in said])[:-1])
+    middles = np.stack([_unit(part.mean(axis=0)) for part in parts])
+    groups = _groups(middles)
+    own = {mistake.item.conversation.id for mistake in mistakes}
+    others = [_words_of(c) for c in background if c.id not in own]
+    names = _distinctive([" ".join(texts) for texts in said], groups, others)
+    topics = []
+    for group, terms in enumerate(names):
+        members = np.flatnonzero(groups == group)
+        centre = _unit(middles[members].mean(axis=0))
+        nearest = members[np.argsort(-(middles[members] @ centre), kind="stable")]
+        examples = tuple(
+            _shortened(said[i][int((parts[i] @ centre).argmax())]) for i in nearest[:EXAMPLES]
+        )
+        topics.append(Topic(terms, tuple(mistakes[i] for i in nearest), examples))
+    return Topics(kind, tuple(sorted(topics, key=lambda topic: -len(topic.mistakes))))
+
+
+def class_tf_idf(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how distinctive each word is of each class, shape (classes, words).
+
+    W = tf log(1 + A / f): tf the word's share of its class, f its count in all classes, A the mean
+    number of words a class (Grootendorst, BERTopic, arXiv:2203.05794, 2022).
+
+    Parameters
+    ----------
+    counts : float array, shape (classes, words)
+    """
+    sizes = counts.sum(axis=1, keepdims=True)
+    share = counts / np.maximum(sizes, 1)
+    weighted: NDArray[np.float64] = share * np.log1p(
+        sizes.mean() / np.maximum(counts.sum(axis=0), 1)
+    )
+    return weighted
+
+
+def _groups(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+    n = len(vectors)
+    best, best_score = np.zeros(n, dtype=np.int64), SEPARATED
+    if n < MIN_TO_GROUP:
+        return best
+    from sklearn.cluster import AgglomerativeClustering
+    from sklearn.metrics import silhouette_score
+
+    for k in range(2, min(MOST_TOPICS, n // SMALLEST_MEAN) + 1):
+        groups = AgglomerativeClustering(n_clusters=k).fit_predict(vectors)
+        score = float(silhouette_score(vectors, groups))
+        if score > best_score:
+            best, best_score = groups, score
+    return best
+
+
+def _distinctive(
+    texts: Sequence[str], groups: NDArray[np.int64], others: Sequence[str]
+) -> list[tuple[str, ...]]:
+    """Return the terms of each group; a word counts once a conversation, however often it comes.
+
+    A word that a single conversation of a larger group has names nothing.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    vectorizer = CountVectorizer(binary=True, stop_words="english", token_pattern=WORD)
+    number = int(groups.max()) + 1
+    try:
+        present = vectorizer.fit_transform([*texts, *others])
+    except ValueError:  # not a single word is left
+        return [()] * number
+    words = vectorizer.get_feature_names_out()
+    classes = np.append(groups, np.full(len(others), number))
+    counts = np.stack(
+        [np.asarray(present[classes == c].sum(axis=0)).ravel() for c in range(number + 1)]
+    ).astype(np.float64)
+    weights = class_tf_idf(counts if len(others) else counts[:-1])
+    names = []
+    for group in range(number):
+        enough = counts[group] >= min(2, int((groups == group).sum()))
+        order = np.lexsort((words, -np.where(enough, weights[group], 0.0)))
+        names.append(tuple(str(words[i]) for i in order[:TERMS] if enough[i]))
+    return names
+
+
+def _said(mistake: Mistake) -> list[str]:
+    turns = mistake.item.conversation.turns
+    visible = turns[: mistake.turn + 1] if mistake.fired else turns
+    return [t.text for t in visible if t.role is Role.CUSTOMER] or [t.text for t in turns]
+
+
+def _words_of(conversation: Conversation) -> str:
+    return " ".join(turn.text for turn in conversation.turns if turn.role is Role.CUSTOMER)
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    length = float(np.linalg.norm(vector))
+    return vector / length if length else vector
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= EXAMPLE_LETTERS else f"{line[: EXAMPLE_LETTERS - 1]}…"
