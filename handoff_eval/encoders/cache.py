@@ -29,7 +29,7 @@ class CachedEncoder:
     """
 
     def __init__(self, encoder: Encoder, path: Path) -> None:
-        self._encoder = encoder
+        self.encoder = encoder
         self._path = path
         self.revision = encoder.revision
         self.dimension = encoder.dimension
@@ -51,7 +51,7 @@ class CachedEncoder:
         missing = [key for key in text_of if key not in vectors]
         for start in range(0, len(missing), _MAX_VARIABLES):
             some = missing[start : start + _MAX_VARIABLES]
-            computed = self._encoder.encode([text_of[key] for key in some])
+            computed = self.encoder.encode([text_of[key] for key in some])
             vectors.update(zip(some, computed, strict=True))
             with self._open() as connection:
                 connection.executemany(

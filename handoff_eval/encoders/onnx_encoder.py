@@ -30,6 +30,7 @@ class OnnxEncoder:
 
     def __init__(self, model: Path, tokenizer: Path, *, revision: str) -> None:
         self.revision = revision
+        self.model, self.tokenizer = model, tokenizer
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(

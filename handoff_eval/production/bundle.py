@@ -1,9 +1,9 @@
 """An exported trigger: a folder of data files, no code, that decides as it was measured.
 
-Format 1 holds `bundle.json` (the policy) and, by the kind of trigger, `rules.txt` or
-`head.onnx` with `encoder.onnx` and `tokenizer.json`. `bundle.json` names every file with its
-SHA-256 and size. A change that an older reader would misread raises the number; a new optional
-field does not. A reader refuses numbers it doesn't know.
+Format 1 holds `bundle.json` (the policy) and the files of its kind of trigger (`kinds`).
+`bundle.json` names every file with its SHA-256 and size. A change that an older reader would
+misread raises the number; a new optional field or kind does not. A reader refuses numbers and
+kinds that it doesn't know.
 """
 
 from __future__ import annotations
@@ -16,15 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from handoff_eval import __version__
-from handoff_eval.conversation import Reason
-from handoff_eval.encoders.hashing import HashingEncoder
-from handoff_eval.encoders.onnx_encoder import OnnxEncoder
 from handoff_eval.errors import BundleError
 from handoff_eval.evaluation.operating_point import OperatingPoint
-from handoff_eval.production.onnx_head import OnnxHead
+from handoff_eval.production.kinds.table import read_trigger, write_trigger
 from handoff_eval.trigger import Trigger
-from handoff_eval.triggers.classifier import ClassifierTrigger
-from handoff_eval.triggers.keyword import KeywordTrigger, parse_rules
 
 FORMAT = 1
 POLICY = "bundle.json"
@@ -69,15 +64,14 @@ def write_bundle(
         raise BundleError(
             f"Expected the operating point of {trigger.name!r}; got that of {point.trigger!r}."
         )
-    if not isinstance(trigger, KeywordTrigger | ClassifierTrigger):
-        raise BundleError(
-            f"Expected a trigger that runs without the workbench (keyword, minilm); got "
-            f"{trigger.name!r}, which asks a language model."
-        )
     if to.exists():
         raise BundleError(f"Expected {to} to be free; it exists. Replace bundles by exporting.")
     to.mkdir(parents=True)
-    parts = _write_parts(trigger, to)
+    try:
+        parts = write_trigger(trigger, to)
+    except BundleError:
+        shutil.rmtree(to)
+        raise
     policy = {
         "format": FORMAT,
         "handoff_eval": __version__,
@@ -109,7 +103,7 @@ def read_bundle(path: Path) -> Bundle:
         files = _checked_files(path, policy["files"])
         spec = policy["trigger"]
         return Bundle(
-            trigger=_READERS[spec["kind"]](spec, files),
+            trigger=read_trigger(spec, files),
             point=OperatingPoint.from_dict(policy["operating_point"]),
             handoff=policy["handoff"],
             instruction=policy["instruction"],
@@ -122,43 +116,6 @@ def read_bundle(path: Path) -> Bundle:
             f"{path}: expected a complete policy; {type(error).__name__}: {error}. "
             "Export the trigger again."
         ) from None
-
-
-def _write_parts(trigger: KeywordTrigger | ClassifierTrigger, folder: Path) -> dict[str, Any]:
-    if isinstance(trigger, KeywordTrigger):
-        lines = [
-            f"{rule.weight!r} | {rule.role} | {rule.reason} | {rule.pattern}"
-            for rule in trigger.rules
-        ]
-        (folder / "rules.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return {"kind": "keyword"}
-    return _write_classifier(trigger, folder)
-
-
-def _write_classifier(trigger: ClassifierTrigger, folder: Path) -> dict[str, Any]:
-    from handoff_eval.production.onnx_head import write_head
-    from handoff_eval.triggers.head import LinearHead
-
-    if not isinstance(trigger.head, LinearHead):
-        raise BundleError(
-            "Expected a head fresh from training; this one was itself read from a bundle."
-        )
-    write_head(trigger.head, folder / "head.onnx")
-    encoder: dict[str, Any] = {
-        "revision": trigger.encoder.revision,
-        "dimension": trigger.encoder.dimension,
-    }
-    if encoder["revision"] == HashingEncoder(trigger.encoder.dimension).revision:
-        encoder["kind"] = "hashing"
-    else:
-        from handoff_eval.encoders.minilm import exported_minilm
-
-        model, tokenizer = exported_minilm()
-        shutil.copyfile(model, folder / "encoder.onnx")
-        shutil.copyfile(tokenizer, folder / "tokenizer.json")
-        encoder["kind"] = "onnx"
-    reasons = [reason.value for reason in trigger.head.reasons]
-    return {"kind": "classifier", "encoder": encoder, "reasons": reasons}
 
 
 def _read_policy(path: Path) -> dict[str, Any]:
@@ -195,27 +152,6 @@ def _checked_files(path: Path, listed: dict[str, Any]) -> dict[str, Path]:
             raise BundleError(f"{file}: expected the content that was exported; it was changed.")
         files[name] = file
     return files
-
-
-def _read_keyword(spec: dict[str, Any], files: dict[str, Path]) -> Trigger:  # noqa: ARG001 - one signature
-    rules = files["rules.txt"]
-    return KeywordTrigger(parse_rules(rules.read_text(encoding="utf-8"), source=str(rules)))
-
-
-def _read_classifier(spec: dict[str, Any], files: dict[str, Path]) -> Trigger:
-    encoder = spec["encoder"]
-    head = OnnxHead(files["head.onnx"], [Reason(reason) for reason in spec["reasons"]])
-    if encoder["kind"] == "hashing":
-        return ClassifierTrigger(HashingEncoder(encoder["dimension"]), head, name=spec["name"])
-    if encoder["kind"] == "onnx":
-        onnx = OnnxEncoder(
-            files["encoder.onnx"], files["tokenizer.json"], revision=encoder["revision"]
-        )
-        return ClassifierTrigger(onnx, head, name=spec["name"])
-    raise BundleError(f"Expected an encoder of kind onnx or hashing; got {encoder['kind']!r}.")
-
-
-_READERS = {"keyword": _read_keyword, "classifier": _read_classifier}
 
 
 def _sha256(file: Path) -> str:
