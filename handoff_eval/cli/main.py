@@ -18,6 +18,7 @@ COMMANDS = {
     "import": "import_",
     "instruction": "instruction",
     "labels": "labels",
+    "summarize": "summarize",
     "agreement": "agreement",
     "audit": "audit",
     "mailbox": "mailbox",

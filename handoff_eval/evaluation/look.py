@@ -197,17 +197,22 @@ def compose(
 ) -> Picture:
     """Return layers as one picture with its words above it; `height` is of the plot in pixels."""
     alt = require_altair()
-    letters = round(width / 9.3)
     usual = round(min(0.62 * width, 380)) if width > 500 else 290
     drawn = alt.layer(*layers).properties(
-        width=width - 70,
-        height=usual if height is None else height,
-        title=alt.TitleParams(
-            text=textwrap.wrap(title, letters),
-            subtitle=textwrap.wrap(subtitle, round(1.45 * letters)),
-        ),
+        width=width - 70, height=usual if height is None else height
     )
-    return Picture(drawn.configure(**_config(width)), width, f"{title}. {subtitle}")
+    return in_our_look(drawn, title, subtitle, width=width)
+
+
+def in_our_look(drawn: Any, title: str, subtitle: str, *, width: int = WIDE) -> Picture:
+    """Return any chart as a picture with its words above it."""
+    alt = require_altair()
+    letters = round(width / 9.3)
+    words = alt.TitleParams(
+        text=textwrap.wrap(title, letters), subtitle=textwrap.wrap(subtitle, round(1.45 * letters))
+    )
+    dressed = drawn.properties(title=words).configure(**_config(width))
+    return Picture(dressed, width, f"{title}. {subtitle}")
 
 
 def arm_colour(index: int) -> str:

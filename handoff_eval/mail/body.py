@@ -17,8 +17,8 @@ from handoff_eval.handoff import Handoff
 from handoff_eval.mail.customer import promised_time
 from handoff_eval.summaries.contact import Contact
 from handoff_eval.summaries.facts import FactKind, mask_cards, mask_contacts
-from handoff_eval.summaries.sentences import shorten
-from handoff_eval.summaries.structured import Line, Summary
+from handoff_eval.summaries.sentences import Line, shorten
+from handoff_eval.summaries.summary import Summary
 
 INLINE_TRANSCRIPT = 40_000
 """Characters of transcript shown in the body; above that (or 200 turns) it is attached."""
@@ -111,7 +111,10 @@ class View:
             "moods": self.moods(),
             "deadline": self.show(summary.deadline.text) if summary.deadline else "",
             "asked": [self.quote(line) for line in summary.asked],
-            "unasked": "" if summary.asked else _UNASKED + _UNASKED_BY_REASON[summary.reason],
+            "unasked": self.unasked(),
+            "written": [self.show(sentence.text) for sentence in summary.written],
+            "overview": [self.quote(line) for line in summary.overview],
+            "made": summary.note,
             "issue": [] if same else [self.quote(line) for line in summary.issue],
             "tried": [self.quote(line) for line in summary.tried],
             "questions": [self.quote(line) for line in summary.open_questions],
@@ -122,6 +125,14 @@ class View:
             "transcript": self.transcript(whole=False),
             "transcript_note": self.transcript_note(),
         }
+
+    def unasked(self) -> str:
+        """Return what stands where nothing is quoted as an ask."""
+        summary = self.summary
+        sorted_into_sections = not (summary.written or summary.overview)
+        if summary.asked or not sorted_into_sections:
+            return ""
+        return _UNASKED + _UNASKED_BY_REASON[summary.reason]
 
     def moods(self) -> list[dict[str, Any]]:
         """Return the signals with their words; those that the same words show stand together."""
@@ -268,7 +279,10 @@ def plain_text(page: dict[str, Any]) -> str:
     for mood in page["moods"]:
         lines += [f"Note: {mood['name']}. {_quoted(mood)}"]
     asked = page["asked"] or page["unasked"]
+    if page["written"]:
+        lines += ["", "IN A LANGUAGE MODEL'S WORDS", *(f"  {text}" for text in page["written"])]
     for title, content in (
+        ("IN SHORT", page["overview"]),
         ("WHAT THEY ASK", asked),
         ("WHAT IT IS ABOUT", page["issue"]),
         ("WHAT WAS TRIED", page["tried"]),
@@ -277,6 +291,7 @@ def plain_text(page: dict[str, Any]) -> str:
         if content:
             told = [content] if isinstance(content, str) else [_quoted(item) for item in content]
             lines += ["", title, *(f"  {text}" for text in told)]
+    lines += ["", page["made"]] if page["made"] else []
     lines += ["", "DETAILS"]
     lines += [f"  {name}: {'; '.join(values)}" for name, values in page["rows"]]
     lines += ["", "WHY YOU GOT THIS", f"  {page['reason']} {page['fired']}"]

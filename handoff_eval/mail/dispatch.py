@@ -10,7 +10,8 @@ from handoff_eval.decision import Decision
 from handoff_eval.handoff import Handoff
 from handoff_eval.mail.message import build_message
 from handoff_eval.mail.outbox import Outbox
-from handoff_eval.summaries.structured import summarize
+from handoff_eval.summaries.structured import StructuredSummarizer
+from handoff_eval.summaries.summary import Summarizer
 
 
 def queue_emails(
@@ -20,6 +21,7 @@ def queue_emails(
     decisions: Sequence[Decision],
     *,
     sent_at: datetime,
+    summarizer: Summarizer | None = None,
 ) -> int:
     """Queue the email of every decision that fired; return how many were new.
 
@@ -35,13 +37,16 @@ def queue_emails(
     decisions : sequence of Decision
     sent_at : datetime
         The emails' date, with a time zone.
+    summarizer : Summarizer, optional
+        Writes what the email says; the structured one, which needs no model, when None.
     """
+    summarizer = summarizer or StructuredSummarizer()
     queued = 0
     for decision in decisions:
         if not decision.fired:
             continue
         conversation = conversations[decision.conversation_id]
-        summary = summarize(conversation.turns[: decision.turns], decision=decision)
+        summary = summarizer.summarize(conversation.turns[: decision.turns], decision=decision)
         message = build_message(handoff, conversation, decision, summary, sent_at=sent_at)
         queued += outbox.enqueue(message, handoff=handoff.name, conversation_id=conversation.id)
     return queued

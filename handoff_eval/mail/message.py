@@ -26,7 +26,7 @@ from handoff_eval.errors import DataError, MissingExtraError, SettingsError
 from handoff_eval.handoff import Handoff
 from handoff_eval.mail.body import View, plain_text, transcript_lines
 from handoff_eval.summaries.contact import Contact, find_contact
-from handoff_eval.summaries.structured import Summary
+from handoff_eval.summaries.summary import Summary
 
 _HEADER = 200
 

@@ -65,7 +65,7 @@ def comparison_entries(
     budget = comparison.budget
     yield Tag("handoff_eval.kind", "comparison")
     yield Tag("mlflow.note.content", "\n\n".join(headline(comparison)))
-    yield from _origin_tags(origin)
+    yield from origin_tags(origin)
     params = {
         "dataset": comparison.dataset,
         "dataset_digest": comparison.digest,
@@ -86,7 +86,7 @@ def comparison_entries(
         yield from _arm_metrics(comparison.arm(comparison.chosen))
     for pair in comparison.pairs:
         name = f"recall_difference/{pair.first}-{pair.second}"
-        yield from _estimate(name, pair.difference)
+        yield from estimate_metrics(name, pair.difference)
         yield Metric(f"{name}.p_holm", pair.p_adjusted)
     yield File("report.html", report.encode())
     yield File("volume_recall.png", volume_recall_plot(comparison).png())
@@ -105,7 +105,7 @@ def arm_entries(comparison: Comparison, arm: ArmResult, *, origin: Origin) -> It
     point = arm.point
     yield Tag("handoff_eval.kind", "arm")
     yield Tag("mlflow.note.content", f"{arm.description}. {point.note}")
-    yield from _origin_tags(origin)
+    yield from origin_tags(origin)
     params = {
         "dataset": comparison.dataset,
         "dataset_digest": comparison.digest,
@@ -141,11 +141,11 @@ def curve_csv(comparison: Comparison, arm: ArmResult) -> str:
 
 def _arm_metrics(arm: ArmResult) -> Iterator[Metric]:
     for name, estimate in arm.estimates():
-        yield from _estimate(name, estimate)
+        yield from estimate_metrics(name, estimate)
     yield Metric("milliseconds_per_decision", arm.milliseconds_per_decision)
 
 
-def _estimate(name: str, estimate: Estimate) -> Iterator[Metric]:
+def estimate_metrics(name: str, estimate: Estimate) -> Iterator[Metric]:
     """Yield value, limits and n; what the data can't say is left out."""
     parts = {"": estimate.value, ".low": estimate.low, ".high": estimate.high, ".n": estimate.n}
     for suffix, value in parts.items():
@@ -153,7 +153,8 @@ def _estimate(name: str, estimate: Estimate) -> Iterator[Metric]:
             yield Metric(name + suffix, float(value))
 
 
-def _origin_tags(origin: Origin) -> Iterator[Tag]:
+def origin_tags(origin: Origin) -> Iterator[Tag]:
+    """Yield what code the run was made with."""
     yield Tag("mlflow.source.type", "LOCAL")
     yield Tag("mlflow.source.name", "handoff-eval")
     if origin.revision is not None:

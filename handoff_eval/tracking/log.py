@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -112,13 +112,13 @@ def log_comparison(
         linked: list[Entry] = [Param("instruction", prompt.uri), Tag(*link_tag(prompt))]
         inputs = _dataset_inputs(comparison, dataset)
         name = f"{comparison.dataset}, {comparison.budget.max_emails_per_day:g} emails a day"
-        with _run(client, experiment_key, name, inputs) as parent:
+        with open_run(client, experiment_key, name, inputs) as parent:
             entries = comparison_entries(
                 comparison, handoff=handoff, seed=seed, origin=origin, report=report
             )
             write(client, parent, chain(linked, entries))
             for arm in comparison.arms:
-                with _run(client, experiment_key, arm.name, inputs, parent=parent) as child:
+                with open_run(client, experiment_key, arm.name, inputs, parent=parent) as child:
                     write(client, child, chain(linked, arm_entries(comparison, arm, origin=origin)))
     return parent
 
@@ -145,7 +145,7 @@ def write(client: MlflowClient, run_id: str, entries: Iterable[Entry]) -> None:
 
 
 @contextmanager
-def _run(
+def open_run(
     client: MlflowClient,
     experiment_key: str,
     name: str,
@@ -167,23 +167,27 @@ def _run(
 
 def _dataset_inputs(comparison: Comparison, dataset: Dataset) -> list[DatasetInput]:
     """Return one input a split; the registry knows a dataset by name and digest alone."""
+    return [
+        dataset_input(dataset, part=split, profile=counts)
+        for split, counts in comparison.counts.items()
+    ]
+
+
+def dataset_input(dataset: Dataset, *, part: str, profile: Mapping[str, int]) -> DatasetInput:
+    """Return what a run says of its data: the dataset, the part of it that was used, and counts."""
     from mlflow.entities import Dataset as Input
     from mlflow.entities import DatasetInput, InputTag
 
-    source = json.dumps({"uri": dataset.path.resolve().as_uri()})
-    return [
-        DatasetInput(
-            dataset=Input(
-                name=f"{comparison.dataset}/{split}",
-                digest=comparison.digest[:_DIGEST_LENGTH],
-                source_type="local",
-                source=source,
-                profile=json.dumps(counts),
-            ),
-            tags=[InputTag("mlflow.data.context", split)],
-        )
-        for split, counts in comparison.counts.items()
-    ]
+    return DatasetInput(
+        dataset=Input(
+            name=f"{dataset.name}/{part}",
+            digest=dataset.digest[:_DIGEST_LENGTH],
+            source_type="local",
+            source=json.dumps({"uri": dataset.path.resolve().as_uri()}),
+            profile=json.dumps(profile),
+        ),
+        tags=[InputTag("mlflow.data.context", part)],
+    )
 
 
 def _context(dataset: Dataset, origin: Origin) -> dict[str, str]:

@@ -18,7 +18,7 @@ from handoff_eval.decision import Decision
 from handoff_eval.errors import DataError, SettingsError
 from handoff_eval.handoff import Handoff
 from handoff_eval.mail.message import build_message
-from handoff_eval.summaries.structured import summarize
+from handoff_eval.summaries.structured import StructuredSummarizer
 from handoff_eval.trigger import Explanation
 
 SENT = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -71,7 +71,7 @@ def email_of(
         0.5,
         Explanation(reason, evidence),
     )
-    summary = summarize(turns, decision=decision)
+    summary = StructuredSummarizer().summarize(turns, decision=decision)
     return build_message(
         handoff, conversation, decision, summary, sent_at=SENT, mask_personal_data=masked
     )
@@ -434,7 +434,7 @@ def test_a_naive_time_is_refused() -> None:
     """A date without a zone would be read differently by every server."""
     conversation = Conversation("c-1", (Turn(Role.CUSTOMER, "hi"),))
     decision = Decision("c-1", "Refunds", True, 1, False, 0.9, 0.5)
-    summary = summarize(conversation.turns, decision=decision)
+    summary = StructuredSummarizer().summarize(conversation.turns, decision=decision)
 
     with pytest.raises(DataError, match="sent_at with a time zone"):
         build_message(TEAM, conversation, decision, summary, sent_at=datetime(2026, 3, 2))
@@ -444,7 +444,7 @@ def test_a_decision_about_another_conversation_is_refused() -> None:
     """A summary can't be sent under a wrong name."""
     conversation = Conversation("c-1", (Turn(Role.CUSTOMER, "hi"),))
     decision = Decision("c-2", "Refunds", True, 1, False, 0.9, 0.5)
-    summary = summarize(conversation.turns, decision=decision)
+    summary = StructuredSummarizer().summarize(conversation.turns, decision=decision)
 
     with pytest.raises(DataError, match="decision about 'c-1'; got one about 'c-2'"):
         build_message(TEAM, conversation, decision, summary, sent_at=SENT)

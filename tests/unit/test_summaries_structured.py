@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from handoff_eval.conversation import Reason, Role, Turn
 from handoff_eval.decision import Decision
 from handoff_eval.summaries.cues import Signal
-from handoff_eval.summaries.sentences import one_line, shorten, shorten_at_clause
-from handoff_eval.summaries.structured import Line, Summary, summarize
+from handoff_eval.summaries.sentences import Line, one_line, shorten, shorten_at_clause
+from handoff_eval.summaries.structured import StructuredSummarizer
+from handoff_eval.summaries.summary import Summary
 from handoff_eval.trigger import Explanation
 
 PHRASES = st.sampled_from(
@@ -55,7 +56,9 @@ def talk(*texts: str) -> list[Turn]:
 def summary_of(*texts: str, reason: Reason | None = None, evidence: int | None = None) -> Summary:
     """Return the summary of a conversation that fired on its last turn."""
     turns = talk(*texts)
-    return summarize(turns, decision=decide(len(turns), reason=reason, evidence=evidence))
+    return StructuredSummarizer().summarize(
+        turns, decision=decide(len(turns), reason=reason, evidence=evidence)
+    )
 
 
 @given(TURNS, EXPLANATIONS, st.integers(0, 9))
@@ -65,7 +68,7 @@ def test_every_line_is_a_piece_of_its_turn(
     """Without its ellipses a line stands in its turn, and that turn was visible."""
     decision = Decision("c", "team", True, visible, True, 0.9, 0.5, explanation)
 
-    summary = summarize(turns, decision=decision)
+    summary = StructuredSummarizer().summarize(turns, decision=decision)
 
     for line in summary.lines():
         assert line.turn < min(visible, len(turns))
@@ -77,7 +80,7 @@ def test_each_side_stands_in_its_own_sections(turns: list[Turn], explanation: Ex
     """Asks, issue and moods are the customer's; what was tried begins with staff."""
     decision = Decision("c", "team", True, len(turns), True, 0.9, 0.5, explanation)
 
-    summary = summarize(turns, decision=decision)
+    summary = StructuredSummarizer().summarize(turns, decision=decision)
     theirs = [*summary.asked, *summary.issue, *(mood.line for mood in summary.moods)]
 
     assert {turns[line.turn].role for line in theirs} <= {Role.CUSTOMER}
@@ -90,7 +93,7 @@ def test_the_subject_is_one_short_line(turns: list[Turn], explanation: Explanati
     """A subject has at most 90 characters, no control character and no card."""
     decision = Decision("c", "team", True, len(turns), True, 0.9, 0.5, explanation)
 
-    subject = summarize(turns, decision=decision).subject
+    subject = StructuredSummarizer().summarize(turns, decision=decision).subject
 
     assert 0 < len(subject) <= 90
     assert subject.isprintable() or not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", subject)
@@ -102,7 +105,9 @@ def test_the_same_turns_give_the_same_summary(turns: list[Turn], explanation: Ex
     """A summary depends on nothing but turns and decision."""
     decision = Decision("c", "team", True, len(turns), True, 0.9, 0.5, explanation)
 
-    assert summarize(turns, decision=decision) == summarize(list(turns), decision=decision)
+    assert StructuredSummarizer().summarize(
+        turns, decision=decision
+    ) == StructuredSummarizer().summarize(list(turns), decision=decision)
 
 
 @given(TURNS, TURNS, EXPLANATIONS)
@@ -112,7 +117,9 @@ def test_later_turns_change_nothing(
     """What came after the decision is not read."""
     decision = Decision("c", "team", True, len(turns), False, 0.9, 0.5, explanation)
 
-    assert summarize(turns, decision=decision) == summarize([*turns, *later], decision=decision)
+    assert StructuredSummarizer().summarize(
+        turns, decision=decision
+    ) == StructuredSummarizer().summarize([*turns, *later], decision=decision)
 
 
 @given(
