@@ -20,7 +20,7 @@ from handoff_eval.summaries.reading import Reading
 from handoff_eval.summaries.rouge import rouge_n
 from handoff_eval.summaries.selection import find_asks
 from handoff_eval.summaries.summary import Statement
-from handoff_eval.summaries.support import LIKE, Evidence, share, terms
+from handoff_eval.summaries.support import LIKE, Evidence, share, terms, told
 
 SAID = 0.6
 """Share of a fact's content words that the summary must have in one place."""
@@ -177,7 +177,7 @@ class Said:
         claims = find_claims(fact.text)
         if not all(self._spoken.holds(claim) for claim in claims):
             return False
-        content = terms(fact.text)
+        content = told(fact.text) or terms(fact.text)
         if not content:
             whole = " ".join(_texts(self._statements)).casefold()
             return fact.text.casefold() in whole

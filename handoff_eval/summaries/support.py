@@ -36,15 +36,10 @@ _NEGATION = re.compile(
     r"(?!\w)|n['’]t(?!\w)",
     re.IGNORECASE,
 )
-_REPORTING = words(
-    "customer agent client user colleague representative company says said saying asks asked "
-    "asking wants wanted told tells states stated states reports reported reporting explains "
-    "explained regarding enquired enquires mentions mentioned informs informed replies replied "
-    "provides provided requests requested suggests suggested advised advises offers offered"
-)
 _DENSE = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2,}")
 """Scripts that put no space between words."""
 
+_CLAUSE = re.compile(r"[,;:–—]\s|\s-\s|(?<!\w)(?:but|and|so|because|aber|und|pero|y|mais|et)(?!\w)")
 _SPEAKER = re.compile(
     r"(?<!\w)(?P<customer>customers?|clients?|users?|guest|passenger)(?!\w)|"
     r"(?<!\w)(?P<agent>agents?|assistant|bot|representative|rep|support|company)(?!\w)|"
@@ -55,9 +50,26 @@ _STAFF = (Role.AGENT, Role.HUMAN)
 
 
 def terms(text: str) -> frozenset[str]:
-    """Return the content words of a text; a script without spaces gives pairs of characters."""
+    """Return the content words of a text, forms of one word as one.
+
+    A script without spaces gives pairs of characters.
+    """
     dense = {run[i : i + 2] for run in _DENSE.findall(text) for i in range(len(run) - 1)}
-    return words(_DENSE.sub(" ", text)) | dense
+    return frozenset(word.removesuffix("s") for word in words(_DENSE.sub(" ", text))) | dense
+
+
+def told(text: str) -> frozenset[str]:
+    """Return the content words without those that only report, such as "the customer says"."""
+    return terms(text) - _REPORTING
+
+
+_REPORTING = terms(
+    "customer agent client user colleague representative company say says said saying ask asks "
+    "asked asking want wants wanted need needs tell tells told state states stated report reports "
+    "reported reporting explains explained regarding enquired enquires mentions mentioned informs "
+    "informed replies replied provides provided requests requested suggests suggested advised "
+    "advises offers offered"
+)
 
 
 def share(part: frozenset[str], whole: frozenset[str]) -> float:
@@ -107,6 +119,11 @@ class Evidence:
         return tuple(s for i, turn in enumerate(self.turns) for s in split(turn, i))
 
     @cached_property
+    def _clauses(self) -> tuple[tuple[frozenset[str], bool], ...]:
+        texts = [piece for s in self._sentences for piece in (s.text, *_CLAUSE.split(s.text))]
+        return tuple((terms(text), is_negated(text)) for text in texts)
+
+    @cached_property
     def _vectors(self) -> NDArray[np.float32]:
         assert self.encoder is not None  # noqa: S101 - asked only where there is one
         return self.encoder.encode([sentence.text for sentence in self._sentences])
@@ -127,7 +144,7 @@ class Evidence:
 
         Words that only report ("the customer says") don't count.
         """
-        wanted = terms(text) - _REPORTING
+        wanted = told(text)
         allowed = set(roles)
         held = [
             self._terms[i] & wanted for i, turn in enumerate(self.turns) if turn.role in allowed
@@ -150,12 +167,12 @@ class Evidence:
         return self.word_support(statement.text) >= SUPPORTED or self._means(statement.text)
 
     def denies(self, text: str) -> bool:
-        """Tell whether the sentences that a text repeats all have the other polarity."""
-        content = terms(text) - _REPORTING
+        """Tell whether all sentences and clauses that a text repeats have the other polarity."""
+        content = told(text)
         if len(content) < 2:
             return False
-        repeated = [s for s in self._sentences if share(content, terms(s.text)) >= REPEATS]
-        return bool(repeated) and all(is_negated(s.text) != is_negated(text) for s in repeated)
+        repeated = [negated for held, negated in self._clauses if share(content, held) >= REPEATS]
+        return bool(repeated) and is_negated(text) not in repeated
 
     def is_swapped(self, statement: Statement) -> bool:
         """Tell whether a sentence gives one side what only the other said or did."""
