@@ -17,13 +17,20 @@ from handoff_eval.settings import EndpointSettings
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer; `drop` cuts the connection after that many bytes of the body."""
+    """One HTTP answer.
+
+    `drop` cuts the connection after that many bytes of the body, `drop_connection` before the
+    headers; with `drip` each byte of the body comes so many seconds after the one before.
+    """
 
     body: Any = ""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     drop: int | None = None
+    drop_connection: bool = False
+    drip: float = 0.0
+    content_type: str = "application/json"
 
 
 def completion(
@@ -31,6 +38,8 @@ def completion(
     *,
     logprobs: Sequence[tuple[str, float]] | None = (("Yes", -0.1), ("No", -2.4)),
     usage: dict[str, int] | None = None,
+    refusal: str | None = None,
+    end: str = "length",
 ) -> Answer:
     """Return a well-formed chat completion."""
     top = [{"token": token, "logprob": value, "bytes": None} for token, value in logprobs or ()]
@@ -43,9 +52,9 @@ def completion(
             "choices": [
                 {
                     "index": 0,
-                    "message": {"role": "assistant", "content": text},
+                    "message": {"role": "assistant", "content": text, "refusal": refusal},
                     "logprobs": None if logprobs is None else {"content": content},
-                    "finish_reason": "length",
+                    "finish_reason": end,
                 }
             ],
             "usage": {"prompt_tokens": 30, "completion_tokens": 1} if usage is None else usage,
@@ -83,16 +92,25 @@ def provider(script: Script, *, api_key: str = "sk-secret-123456") -> Iterator[P
                 served.headers.append({k.lower(): v for k, v in self.headers.items()})
             answer = script(request) if callable(script) else script[min(number, len(script) - 1)]
             time.sleep(answer.delay)
-            body = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-            raw = body.encode()
+            body = answer.body
+            if not isinstance(body, bytes):
+                body = (body if isinstance(body, str) else json.dumps(body)).encode()
+            if answer.drop_connection:
+                self.connection.shutdown(socket.SHUT_RDWR)
+                self.close_connection = True
+                return
             try:
                 self.send_response(answer.status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(raw)))
+                self.send_header("Content-Type", answer.content_type)
+                self.send_header("Content-Length", str(len(body)))
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(raw if answer.drop is None else raw[: answer.drop])
+                for piece in [body[i : i + 1] for i in range(len(body))] if answer.drip else ():
+                    self.wfile.write(piece)
+                    time.sleep(answer.drip)
+                if not answer.drip:
+                    self.wfile.write(body if answer.drop is None else body[: answer.drop])
                 if answer.drop is not None:
                     self.connection.shutdown(socket.SHUT_RDWR)
                     self.close_connection = True

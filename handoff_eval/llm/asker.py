@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -14,12 +13,12 @@ from typing import Protocol
 from handoff_eval.errors import EndpointError
 from handoff_eval.llm.endpoint import Endpoint, RemoteModel
 from handoff_eval.llm.local import LocalModel
-from handoff_eval.llm.question import Message, Question, Reply
+from handoff_eval.llm.question import Exchange, Question, Reply
 from handoff_eval.llm.replies import ReplyStore, write_recorded
-from handoff_eval.settings import EndpointSettings, cache_dir
+from handoff_eval.settings import EndpointSettings, LlmLimits, cache_dir
 
-Observer = Callable[[Sequence[Message], Reply], None]
-"""Told each prompt and its reply; a tracking room can turn them into traces."""
+Observer = Callable[[Exchange], None]
+"""Told each prompt with its reply; a tracking room can turn them into traces."""
 
 
 class Asker(Protocol):
@@ -46,47 +45,19 @@ class Model(Protocol):
     ----------
     identity : str
         Changes whenever the replies would.
-    threads : int
-        Questions asked at the same time.
-    timeout : float
-        Seconds without a byte before a try counts as failed.
+    limits : LlmLimits
+        How it is asked.
     """
 
     @property
     def identity(self) -> str: ...  # noqa: D102 - documented as an attribute
 
     @property
-    def threads(self) -> int: ...  # noqa: D102 - documented as an attribute
-
-    @property
-    def timeout(self) -> float: ...  # noqa: D102 - documented as an attribute
+    def limits(self) -> LlmLimits: ...  # noqa: D102 - documented as an attribute
 
     def serve(self) -> AbstractContextManager[EndpointSettings]:
         """Give the endpoint for as long as the context lasts."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What the replies cost.
-
-    Attributes
-    ----------
-    asked : int
-        Replies the model gave now.
-    kept : int
-        Replies found recorded or cached.
-    prompt_tokens, completion_tokens : int
-        Sums over asked and kept replies, as counted when they were asked.
-    seconds : float
-        Model time of asked and kept replies together.
-    """
-
-    asked: int = 0
-    kept: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    seconds: float = 0.0
 
 
 class ModelAsker:
@@ -109,8 +80,7 @@ class ModelAsker:
         self._replies = replies
         self._observer = observer
         self._endpoint: Endpoint | None = None
-        self._used: dict[str, tuple[Question, Reply]] = {}
-        self._usage = Usage()
+        self._used: dict[str, Exchange] = {}
         self._identity: str | None = None
         self._resources = ExitStack()
         self._finalizer = weakref.finalize(self, self._resources.close)
@@ -123,12 +93,7 @@ class ModelAsker:
         return self._identity
 
     @property
-    def usage(self) -> Usage:
-        """What was asked, found and paid so far."""
-        return self._usage
-
-    @property
-    def used(self) -> Mapping[str, tuple[Question, Reply]]:
+    def used(self) -> Mapping[str, Exchange]:
         """Every question of this run with its reply, by key."""
         return dict(self._used)
 
@@ -175,7 +140,7 @@ class ModelAsker:
         endpoint = self._started()
         replies: dict[str, Reply] = {}
         failure: EndpointError | None = None
-        with ThreadPoolExecutor(max_workers=self._model.threads) as pool:
+        with ThreadPoolExecutor(max_workers=self._model.limits.threads) as pool:
             key_of: dict[Future[Reply], str] = {
                 pool.submit(endpoint.ask, question): key for key, question in missing.items()
             }
@@ -204,29 +169,22 @@ class ModelAsker:
     def _started(self) -> Endpoint:
         if self._endpoint is None:
             settings = self._resources.enter_context(self._model.serve())
-            self._endpoint = self._resources.enter_context(
-                Endpoint(settings, timeout=self._model.timeout)
-            )
+            self._endpoint = self._resources.enter_context(Endpoint(settings, self._model.limits))
         return self._endpoint
 
     def _note(self, key: str, question: Question, reply: Reply, *, kept: bool) -> None:
-        self._used[key] = (question, reply)
-        self._usage = Usage(
-            asked=self._usage.asked + (not kept),
-            kept=self._usage.kept + kept,
-            prompt_tokens=self._usage.prompt_tokens + (reply.prompt_tokens or 0),
-            completion_tokens=self._usage.completion_tokens + (reply.completion_tokens or 0),
-            seconds=self._usage.seconds + reply.seconds,
-        )
+        exchange = Exchange(key, self.identity, question, reply, kept)
+        # A reply that was asked for in this run stays so when it is found again.
+        self._used.setdefault(key, exchange)
         if self._observer is not None:
-            self._observer(question.messages, reply)
+            self._observer(exchange)
 
 
 def default_asker(
     *,
     recorded: Path | None = None,
     live: bool = False,
-    threads: int = 4,
+    limits: LlmLimits | None = None,
     observer: Observer | None = None,
 ) -> ModelAsker:
     """Return an asker over the endpoint of the environment, else over the local model.
@@ -239,13 +197,18 @@ def default_asker(
         Recorded replies that came with a dataset.
     live : bool
         Ask everything again and refresh the cache.
-    threads : int
-        Questions asked of a remote endpoint at the same time; the local model gets one.
+    limits : LlmLimits, optional
+        How a remote endpoint is asked, by default as the environment says; the local model is
+        asked one question at a time.
     observer : callable, optional
-        Called with the messages and the reply of every distinct question.
+        Called with every distinct question and its reply.
     """
     settings = EndpointSettings.from_environment()
-    model: Model = LocalModel() if settings is None else RemoteModel(settings, threads=threads)
+    model: Model
+    if settings is None:
+        model = LocalModel()
+    else:
+        model = RemoteModel(settings, limits or LlmLimits.from_environment())
     replies = ReplyStore(cache=cache_dir() / "replies.sqlite", recorded=recorded, live=live)
     return ModelAsker(model, replies=replies, observer=observer)
 

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
 from handoff_eval.errors import EndpointError, MissingExtraError
-from handoff_eval.llm.question import TOP_LOGPROBS, Question, Reply, TokenLogprob
-from handoff_eval.settings import EndpointSettings
+from handoff_eval.llm.completion import MalformedError, UnansweredError, read_completion
+from handoff_eval.llm.dialect import Dialect
+from handoff_eval.llm.pace import Pace
+from handoff_eval.llm.question import Question, Reply
+from handoff_eval.llm.retry import retry_wait
+from handoff_eval.settings import EndpointSettings, LlmLimits
 
-TIMEOUT_SECONDS = 60.0
-RETRIES = 4
-_FEWER_LOGPROBS = 5
 _QUOTED = 200
 _SECRET_LENGTH = 8
+_RATE_LIMITED = 429
+_BYTES_A_TOKEN = 4
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _REMEDIES = {
     400: "Check that the model takes chat completions and that the prompt fits its context.",
     401: "Set HANDOFF_EVAL_LLM_KEY to a valid key.",
     403: "Set HANDOFF_EVAL_LLM_KEY to a key that may use this model.",
+    307: "It sends elsewhere; set HANDOFF_EVAL_LLM_URL to the address meant, if you trust it.",
     404: "Check HANDOFF_EVAL_LLM_URL (most end in /v1) and HANDOFF_EVAL_LLM_MODEL.",
     429: "Wait, or ask fewer questions at once; replies that came are kept.",
 }
@@ -34,17 +37,17 @@ _TRY_LATER = "Try again later; replies that came are kept."
 class Endpoint:
     """Asks one model; several threads may share it.
 
-    Rate limits, server errors, time-outs and dropped connections are tried again with growing
-    waits (or the wait the server names) before they become an error.
+    Rate limits, server errors, time-outs, dropped connections and answers that are no completion
+    are tried again with growing waits (or the wait the server names) before they become an error.
+    Tries are spaced to keep below the limits per minute, and a rate limit met by one thread makes
+    all of them wait.
 
     Parameters
     ----------
     settings : EndpointSettings
         Where and which model.
-    timeout : float
-        Seconds without a byte before a try counts as failed.
-    retries : int
-        Tries after the first.
+    limits : LlmLimits
+        Time-out, tries, requests and tokens a minute.
 
     Raises
     ------
@@ -54,13 +57,7 @@ class Endpoint:
         When the openai package is not installed.
     """
 
-    def __init__(
-        self,
-        settings: EndpointSettings,
-        *,
-        timeout: float = TIMEOUT_SECONDS,
-        retries: int = RETRIES,
-    ) -> None:
+    def __init__(self, settings: EndpointSettings, limits: LlmLimits | None = None) -> None:
         host = _host(settings.url)
         if not (settings.api_key and settings.api_key.isascii() and settings.api_key.isprintable()):
             raise EndpointError(
@@ -69,6 +66,8 @@ class Endpoint:
             )
         try:
             import openai
+
+            from handoff_eval.llm.http_client import http_client
         except ImportError:
             raise MissingExtraError(
                 "Expected the package openai to ask a language model; it is not installed. "
@@ -76,18 +75,20 @@ class Endpoint:
             ) from None
         self._settings = settings
         self._where = f"{settings.model} at {_public(settings.url)}"
-        self._timeout = timeout
-        self._tries = retries + 1
+        self._limits = limits or LlmLimits()
+        self._pace = Pace(
+            requests_per_minute=self._limits.requests_per_minute,
+            tokens_per_minute=self._limits.tokens_per_minute,
+        )
         self._openai = openai
-        self._logprobs = TOP_LOGPROBS
-        # A proxy configured for the outside world can't reach a server on this machine.
-        http = openai.DefaultHttpxClient(trust_env=host not in _LOOPBACK)
+        self._dialect = Dialect()
         self._client = openai.OpenAI(
             base_url=settings.url,
             api_key=settings.api_key,
-            timeout=timeout,
-            max_retries=retries,
-            http_client=http,
+            timeout=self._limits.timeout,
+            max_retries=0,
+            # A proxy configured for the outside world can't reach a server on this machine.
+            http_client=http_client(timeout=self._limits.timeout, trust_env=host not in _LOOPBACK),
         )
 
     def ask(self, question: Question) -> Reply:
@@ -98,9 +99,36 @@ class Endpoint:
         EndpointError
             When no answer came after all tries, or it was not a chat completion.
         """
-        started = time.perf_counter()
-        body = self._body(question)
-        return self._reply(body, time.perf_counter() - started)
+        attempt = 0
+        while True:
+            dialect = self._dialect
+            try:
+                return self._try(question, dialect)
+            except MalformedError as error:
+                got = self._quote(str(error))
+                failure = EndpointError(
+                    f"Expected a chat completion from {self._where}; got {got!r}. {_REMEDIES[404]}"
+                )
+                wait = retry_wait(attempt)
+            except UnansweredError as error:
+                raise EndpointError(
+                    f"Expected an answer from {self._where}; {self._hide(str(error))}"
+                ) from None
+            except (self._openai.OpenAIError, UnicodeError) as error:
+                status, headers, said = self._facts(error)
+                other = dialect.after(said, question) if status in (400, 422) else None
+                if other is not None:
+                    self._dialect = other
+                    continue
+                failure = self._error(error)
+                passing = status is not None or isinstance(error, self._openai.APIConnectionError)
+                wait = retry_wait(attempt, status=status, headers=headers) if passing else None
+                if status == _RATE_LIMITED and wait is not None:
+                    self._pace.pause(wait)
+            attempt += 1
+            if wait is None or attempt > self._limits.retries:
+                raise failure from None
+            time.sleep(wait)
 
     def close(self) -> None:
         """Close the connections."""
@@ -117,49 +145,43 @@ class Endpoint:
     ) -> None:
         self.close()
 
-    def _body(self, question: Question) -> str:
-        """Return the raw answer, asking for fewer log-probabilities where they are refused."""
-        while True:
-            count = self._logprobs if question.answers else 0
-            try:
-                return self._send(question, count)
-            except (self._openai.OpenAIError, UnicodeError) as error:
-                if not (count and self._refuses_logprobs(error)):
-                    raise self._error(error) from None
-            self._logprobs = _FEWER_LOGPROBS if count > _FEWER_LOGPROBS else 0
-
-    def _send(self, question: Question, logprobs: int) -> str:
-        options: dict[str, Any] = {"logprobs": True, "top_logprobs": logprobs} if logprobs else {}
+    def _try(self, question: Question, dialect: Dialect) -> Reply:
+        """Ask once, when the pace allows it."""
         messages: Any = [{"role": m.role, "content": m.text} for m in question.messages]
+        said = sum(len(message.text.encode(errors="replace")) for message in question.messages)
+        estimate = said // _BYTES_A_TOKEN + question.max_tokens
+        self._pace.wait(estimate)
+        started = time.perf_counter()
         response = self._client.chat.completions.with_raw_response.create(
-            model=self._settings.model,
-            messages=messages,
-            max_tokens=question.max_tokens,
-            temperature=0,
-            **options,
+            model=self._settings.model, messages=messages, **dialect.options(question)
         )
-        return response.text
+        seconds = time.perf_counter() - started
+        reply = read_completion(response.text, model=self._settings.model, seconds=seconds)
+        if reply.prompt_tokens is not None:
+            self._pace.settle(estimate, reply.prompt_tokens + (reply.completion_tokens or 0))
+        return reply
 
-    def _refuses_logprobs(self, error: Exception) -> bool:
-        return (
-            isinstance(error, self._openai.APIStatusError)
-            and error.status_code in (400, 422)
-            and "logprob" in error.response.text.lower()
-        )
+    def _facts(self, error: Exception) -> tuple[int | None, Mapping[str, str], str]:
+        """Return status, headers and body of a refusal; None and nothing where none came."""
+        if isinstance(error, self._openai.APIStatusError):
+            return error.status_code, error.response.headers, error.response.text
+        return None, {}, ""
 
     def _error(self, error: Exception) -> EndpointError:
-        after = f" in up to {self._tries} tries" if self._tries > 1 else ""
+        tries = self._limits.retries + 1
+        after = f" in up to {tries} tries" if tries > 1 else ""
         if isinstance(error, self._openai.APIStatusError):
             status = error.status_code
             got = f"status {status} ({self._quote(error.response.text) or 'without a word'})"
-            remedy = _REMEDIES.get(status, _TRY_LATER if status >= 500 else _REMEDIES[400])
+            other = _TRY_LATER if status >= 500 else _REMEDIES[400 if status >= 400 else 307]
+            remedy = _REMEDIES.get(status, other)
             after = after if status == 429 or status >= 500 else ""
             wait = error.response.headers.get("retry-after")
             remedy = (
                 f"It asks to wait for {self._quote(wait)} seconds. {remedy}" if wait else remedy
             )
         elif isinstance(error, self._openai.APITimeoutError):
-            got = f"nothing for {self._timeout:g} seconds at a time"
+            got = f"nothing for {self._limits.timeout:g} seconds at a time"
             remedy = _TRY_LATER
         elif isinstance(error, self._openai.APIConnectionError):
             got = f"a broken connection ({self._quote(str(error.__cause__ or error))})"
@@ -169,29 +191,12 @@ class Endpoint:
             remedy = _REMEDIES[400]
         return EndpointError(f"Expected an answer from {self._where}{after}; got {got}. {remedy}")
 
-    def _reply(self, body: str, seconds: float) -> Reply:
-        try:
-            answer = json.loads(body)
-            choice = answer["choices"][0]
-            usage = answer.get("usage") or {}
-            return Reply(
-                text=_text(choice["message"].get("content")),
-                model=_text(answer.get("model")) or self._settings.model,
-                logprobs=_first_logprobs(choice.get("logprobs")),
-                prompt_tokens=_count(usage.get("prompt_tokens")),
-                completion_tokens=_count(usage.get("completion_tokens")),
-                seconds=seconds,
-            )
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            raise EndpointError(
-                f"Expected a chat completion from {self._where}; got "
-                f"{self._quote(body)!r}. {_REMEDIES[404]}"
-            ) from None
+    def _hide(self, text: str) -> str:
+        key = self._settings.api_key
+        return text.replace(key, "***") if len(key) >= _SECRET_LENGTH else text
 
     def _quote(self, text: str) -> str:
-        key = self._settings.api_key
-        hidden = text.replace(key, "***") if len(key) >= _SECRET_LENGTH else text
-        short = " ".join(hidden.split())
+        short = " ".join(self._hide(text).split())
         return short if len(short) <= _QUOTED else f"{short[:_QUOTED]}…"
 
 
@@ -203,15 +208,12 @@ class RemoteModel:
     ----------
     settings : EndpointSettings
         Where and which model.
-    threads : int
-        Questions asked at the same time.
-    timeout : float
-        Seconds without a byte before a try counts as failed.
+    limits : LlmLimits
+        How it is asked.
     """
 
     settings: EndpointSettings
-    threads: int = 4
-    timeout: float = TIMEOUT_SECONDS
+    limits: LlmLimits = field(default_factory=LlmLimits)
 
     @property
     def identity(self) -> str:
@@ -243,25 +245,3 @@ def _host(url: str) -> str:
             "Set HANDOFF_EVAL_LLM_URL again."
         )
     return parts.hostname or ""
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _first_logprobs(logprobs: Any) -> tuple[TokenLogprob, ...] | None:
-    positions = (logprobs or {}).get("content") or ()
-    if not positions or not positions[0].get("top_logprobs"):
-        return None
-    return tuple(
-        TokenLogprob(_text(candidate["token"]), float(candidate["logprob"]))
-        for candidate in positions[0]["top_logprobs"]
-    )

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from handoff_eval.errors import EndpointError, MissingExtraError
-from handoff_eval.settings import EndpointSettings
+from handoff_eval.settings import EndpointSettings, LlmLimits
 
 MODEL_NAME = "SmolLM2-135M-Instruct.Q4_1"
 MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -48,14 +48,9 @@ class LocalModel:
     cores: int = field(default_factory=lambda: 2 if (os.cpu_count() or 1) > 2 else 1)
 
     @property
-    def threads(self) -> int:
-        """Questions asked at the same time: one, so that a growing prefix finds its cache."""
-        return 1
-
-    @property
-    def timeout(self) -> float:
-        """Seconds for one answer: a full context on a busy machine takes minutes."""
-        return ANSWER_SECONDS
+    def limits(self) -> LlmLimits:
+        """One question at a time, so that a growing prefix finds its cache; minutes for each."""
+        return LlmLimits(threads=1, timeout=ANSWER_SECONDS)
 
     @property
     def identity(self) -> str:

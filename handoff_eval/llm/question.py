@@ -91,7 +91,7 @@ class Reply:
     prompt_tokens, completion_tokens : int, optional
         None where the endpoint doesn't count.
     seconds : float
-        Time from asking to the answer, retries and waits included.
+        Time from the try that was answered to its answer; waits are no part of it.
     """
 
     text: str
@@ -105,3 +105,26 @@ class Reply:
         """Return the listed probability of a lower-case answer, its spellings summed."""
         candidates = self.logprobs or ()
         return math.fsum(math.exp(c.logprob) for c in candidates if c.word == answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question with its reply: what an analyst reads, and what a tracing room needs.
+
+    Attributes
+    ----------
+    key : str
+        What the reply is kept by.
+    model : str
+        Identity of the model that was asked.
+    question : Question
+    reply : Reply
+    kept : bool
+        Found recorded or cached; False where the model was asked now.
+    """
+
+    key: str
+    model: str
+    question: Question
+    reply: Reply
+    kept: bool

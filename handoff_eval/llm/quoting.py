@@ -24,7 +24,7 @@ _LABELS = (
     "customer|client|user|agent|assistant|bot|ai|model|human|colleague|person|platform|system"
     "|developer|tool|function|instructions?|rules?|transcript|question|answer"
 )
-_LABEL = re.compile(rf"\b({_LABELS})[^\w:]{{0,4}}[:∶꞉ː⁚˸]+", re.IGNORECASE)
+_LABEL = re.compile(rf"\b({_LABELS})(?:[^\w:]{{0,4}}[:∶꞉ː⁚˸]+)+", re.IGNORECASE)
 _BLOCK = 4
 
 

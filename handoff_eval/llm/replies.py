@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from handoff_eval.errors import DataError, SettingsError
-from handoff_eval.llm.question import Question, Reply, TokenLogprob
+from handoff_eval.llm.question import Exchange, Question, Reply, TokenLogprob
 
 _MAX_VARIABLES = 500
 _FIELDS = {"key", "model", "logprobs", "text", "prompt_tokens", "completion_tokens", "seconds"}
@@ -123,22 +123,22 @@ def read_recorded(path: Path) -> dict[str, Reply]:
     return replies
 
 
-def write_recorded(path: Path, used: Mapping[str, tuple[Question, Reply]]) -> None:
+def write_recorded(path: Path, used: Mapping[str, Exchange]) -> None:
     """Write the replies a run used, one JSON line each in the order of their keys.
 
     Parameters
     ----------
     path : Path
         Replaced as a whole once the new file is complete.
-    used : mapping of str to (Question, Reply)
+    used : mapping of str to Exchange
         By key. Of a question with answers only the log-probabilities of these are written; of
         the others the text, and only where the question says that it quotes nobody.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     with partial.open("w", encoding="utf-8", newline="\n") as file:
-        for key, (question, reply) in sorted(used.items(), key=lambda item: item[0]):
-            harmless = _harmless(question, reply)
+        for key, exchange in sorted(used.items(), key=lambda item: item[0]):
+            harmless = _harmless(exchange.question, exchange.reply)
             if harmless is not None:
                 line = {"key": key, **_to_json(harmless)}
                 file.write(json.dumps(line, sort_keys=True) + "\n")

@@ -24,7 +24,7 @@ from handoff_eval.llm.endpoint import Endpoint
 from handoff_eval.llm.local import CONTEXT_TOKENS, MODEL_SHA256, LocalModel, file_sha256
 from handoff_eval.llm.question import Message, Question
 from handoff_eval.llm.replies import ReplyStore
-from handoff_eval.settings import EndpointSettings
+from handoff_eval.settings import EndpointSettings, LlmLimits
 from handoff_eval.triggers.prompt import PromptTrigger
 from handoff_eval.triggers.prompt_template import default_template
 from handoff_eval.triggers.shots import MAX_SHOTS, SHOT_BYTES, Shot
@@ -147,7 +147,8 @@ def test_nothing_of_llama_cpp_reaches_our_output() -> None:
 from handoff_eval.llm.endpoint import Endpoint
 from handoff_eval.llm.local import LocalModel
 from handoff_eval.llm.question import Message, Question
-with LocalModel().serve() as settings, Endpoint(settings, retries=0) as endpoint:
+from handoff_eval.settings import LlmLimits
+with LocalModel().serve() as settings, Endpoint(settings, LlmLimits(retries=0)) as endpoint:
     endpoint.ask(Question((Message("user", "hello"),), max_tokens=4))
     try:
         endpoint.ask(Question((Message("user", "word " * 9000),), max_tokens=1))
@@ -176,7 +177,7 @@ print(settings.url, flush=True)
     done = subprocess.run(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, timeout=120, check=False
     )
-    endpoint = Endpoint(EndpointSettings(url=done.stdout.strip(), model="m"), retries=0)
+    endpoint = Endpoint(EndpointSettings(url=done.stdout.strip(), model="m"), LlmLimits(retries=0))
     ended = False
     for _ in range(100):
         try:
@@ -198,7 +199,8 @@ import os, signal
 from handoff_eval.llm.endpoint import Endpoint
 from handoff_eval.llm.local import LocalModel
 from handoff_eval.llm.question import Message, Question
-with LocalModel().serve() as settings, Endpoint(settings, retries=0) as endpoint:
+from handoff_eval.settings import LlmLimits
+with LocalModel().serve() as settings, Endpoint(settings, LlmLimits(retries=0)) as endpoint:
     try:
         os.killpg(0, signal.SIGINT)
     except KeyboardInterrupt:

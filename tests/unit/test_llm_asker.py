@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +14,11 @@ from typing import Any
 import pytest
 
 from handoff_eval.errors import EndpointError
-from handoff_eval.llm.asker import ModelAsker, Usage, default_asker
-from handoff_eval.llm.question import Message, Question
+from handoff_eval.llm.asker import ModelAsker, default_asker
+from handoff_eval.llm.cost import Usage
+from handoff_eval.llm.question import Exchange, Message, Question
 from handoff_eval.llm.replies import ReplyStore
-from handoff_eval.settings import EndpointSettings
+from handoff_eval.settings import EndpointSettings, LlmLimits
 from tests.llm_provider import Answer, completion, provider
 
 
@@ -22,11 +26,10 @@ class ServedModel:
     """A model behind the given settings that counts its starts and stops."""
 
     identity = "tiny@here"
-    timeout = 60.0
 
     def __init__(self, settings: EndpointSettings | None, threads: int = 1) -> None:
         self.settings = settings
-        self.threads = threads
+        self.limits = LlmLimits(threads=threads)
         self.starts = 0
         self.stops = 0
 
@@ -128,9 +131,41 @@ def test_a_recorded_run_needs_no_model(tmp_path: Path) -> None:
     second = again.ask([question("b"), question("a")])
 
     assert [reply.text for reply in second] == [reply.text for reply in first[::-1]]
-    assert again.usage.kept == 2
-    assert again.usage.prompt_tokens == asker.usage.prompt_tokens
+    assert all(exchange.kept for exchange in again.used.values())
+    assert Usage.of(e.reply for e in again.used.values()).prompt_tokens == 60
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_killed_run_resumes(tmp_path: Path, threads: int) -> None:
+    """Each reply is stored as it comes: after SIGKILL only what was under way is asked again."""
+    script = """
+import os, signal, sys
+from pathlib import Path
+from handoff_eval.llm.asker import ModelAsker
+from handoff_eval.llm.endpoint import RemoteModel
+from handoff_eval.llm.question import Message, Question
+from handoff_eval.llm.replies import ReplyStore
+from handoff_eval.settings import EndpointSettings, LlmLimits
+url, threads, cache, limit = sys.argv[1:]
+told = []
+def kill(exchange):
+    told.append(exchange)
+    if len(told) == int(limit):
+        os.kill(os.getpid(), signal.SIGKILL)
+model = RemoteModel(EndpointSettings(url=url, model="tiny"), LlmLimits(threads=int(threads)))
+asker = ModelAsker(model, replies=ReplyStore(cache=Path(cache)), observer=kill)
+asker.ask([Question((Message("user", str(i)),), max_tokens=8) for i in range(20)])
+"""
+    with provider(echo) as served:
+        arguments = [served.settings.url, str(threads), str(tmp_path / "r.sqlite")]
+        for limit, code in (("7", -signal.SIGKILL), ("99", 0)):
+            done = subprocess.run([sys.executable, "-c", script, *arguments, limit], check=False)
+            assert done.returncode == code
+
+    # Seven are stored; at the kill at most one a thread was under way or waiting to be stored.
+    assert 20 <= len(served.requests) <= 20 + 2 * threads
 
 
 def test_live_asks_again(tmp_path: Path) -> None:
@@ -158,40 +193,41 @@ def test_what_came_before_a_failure_is_kept(tmp_path: Path) -> None:
     assert len(served.requests) <= 4
 
 
-def test_usage_counts_what_was_asked_and_found(tmp_path: Path) -> None:
-    """Two asked and one found are three times 30 prompt tokens and one completion token each."""
-    with (
-        provider(echo) as served,
-        ModelAsker(ServedModel(served.settings), replies=store(tmp_path)) as asker,
-    ):
-        before = asker.usage
-        asker.ask([question("a"), question("b")])
-        asker.ask([question("a")])
+def test_what_was_asked_now_stays_told_from_what_was_kept(tmp_path: Path) -> None:
+    """A question asked in this run and found again was asked; one of an earlier run was kept."""
+    with provider(echo) as served:
+        for texts in ("a", "bab"):
+            with ModelAsker(ServedModel(served.settings), replies=store(tmp_path)) as asker:
+                for text in texts:
+                    asker.ask([question(text)])
 
-    assert before == Usage()
-    assert (asker.usage.asked, asker.usage.kept) == (2, 1)
-    # 3 replies of 30 and 1
-    assert (asker.usage.prompt_tokens, asker.usage.completion_tokens) == (90, 3)
-    assert 0 < asker.usage.seconds < 60
-    assert len(asker.used) == 2
+    assert [(e.question.messages[0].text, e.kept) for e in asker.used.values()] == [
+        ("b", False),
+        ("a", True),
+    ]
 
 
 def test_the_observer_is_told_every_prompt_and_reply(tmp_path: Path) -> None:
     """Asked or found, each distinct question is reported once in a call, in the asking thread."""
-    told: list[tuple[str, str, int]] = []
+    told: list[tuple[Exchange, str, int]] = []
     with provider(echo) as served:
         for _ in range(2):
             with ModelAsker(
                 ServedModel(served.settings, 4),
                 replies=store(tmp_path),
-                observer=lambda messages, reply: told.append(
-                    (messages[0].text, reply.text, threading.get_ident())
+                observer=lambda exchange: told.append(
+                    (exchange, exchange.question.messages[0].text, threading.get_ident())
                 ),
             ) as asker:
                 asker.ask([question("a"), question("b"), question("a")])
 
     here = threading.get_ident()
-    assert sorted(told) == [(text, text, here) for text in "aabb"]
+    assert sorted((e.reply.text, text, thread, e.kept) for e, text, thread in told) == [
+        (text, text, here, kept) for text in "ab" for kept in (False, True)
+    ]
+    for exchange, _, _ in told:
+        assert exchange.model == "tiny@here"
+        assert exchange.key == exchange.question.key("tiny@here")
 
 
 def test_a_forgotten_asker_stops_its_model(tmp_path: Path) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from handoff_eval.errors import EndpointError
 from handoff_eval.llm.endpoint import Endpoint, RemoteModel
 from handoff_eval.llm.question import Message, Question, Reply
-from handoff_eval.settings import EndpointSettings
+from handoff_eval.settings import EndpointSettings, LlmLimits
 from tests.llm_provider import Answer, Provider, completion, provider
 
 WEIGHED = Question(
@@ -23,7 +26,8 @@ def ask(
     served: Provider, question: Question = WEIGHED, *, retries: int = 3, timeout: float = 30
 ) -> Reply:
     """Return one reply of an endpoint opened for it."""
-    with Endpoint(served.settings, timeout=timeout, retries=retries) as endpoint:
+    limits = LlmLimits(timeout=timeout, retries=retries)
+    with Endpoint(served.settings, limits) as endpoint:
         return endpoint.ask(question)
 
 
@@ -93,8 +97,18 @@ def test_a_rate_limit_is_waited_out_as_long_as_it_says() -> None:
         Answer("", status=503, headers=SOON),
         Answer("half of an answer", drop=4),
         Answer("x", drop=0),
+        Answer("", drop_connection=True),
+        Answer("busy", status=429, headers=SOON),
+        Answer("late", status=408, headers=SOON),
+        Answer('{"choices": [{"mess', headers={}),
+        Answer("<html>gateway</html>", content_type="text/html"),
+        Answer({"error": {"message": "overloaded"}}),
+        Answer('{"choices": []}'),
     ],
-    ids=["500", "503", "cut in the body", "cut before the body"],
+    ids=[
+        *("500", "503", "cut in the body", "cut before the body", "cut before the headers"),
+        *("429", "408", "half of a JSON", "a page", "an error as a 200", "no choices"),
+    ],
 )
 def test_a_passing_fault_is_tried_again(fault: Answer) -> None:
     """Server errors and dropped connections don't reach the caller when the next try works."""
@@ -134,6 +148,7 @@ def test_waits_grow_where_the_server_names_none() -> None:
         (Answer("no model", status=404), 1, "404 .*Check HANDOFF_EVAL_LLM_URL"),
         (Answer("too long", status=400), 1, "400 .*fits its context"),
         (Answer("teapot", status=418), 1, "418 .*takes chat completions"),
+        (Answer("locked", status=409), 1, "409 .*takes chat completions"),
         (
             Answer("x" * 9, drop=3),
             3,
@@ -165,7 +180,7 @@ def test_a_server_that_is_not_there_is_named() -> None:
     """A refused connection says which URL to check."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-    endpoint = Endpoint(EndpointSettings(url=url, model="m"), retries=0)
+    endpoint = Endpoint(EndpointSettings(url=url, model="m"), LlmLimits(retries=0))
 
     with pytest.raises(EndpointError, match=f"m at {url}; got a broken connection .*LLM_URL"):
         endpoint.ask(STATED)
@@ -202,9 +217,119 @@ def test_what_is_no_completion_is_refused_in_a_sentence(body: str) -> None:
             EndpointError, match=r"Expected a chat completion from tiny at .*; got '"
         ) as e,
     ):
-        ask(served)
+        ask(served, retries=0)
 
     assert len(str(e.value)) < 500
+
+
+def test_an_answer_that_drips_ends_at_the_time_out() -> None:
+    """A body that comes byte by byte, each in time, is given up as a whole and tried again."""
+    dripping = Answer("x" * 100, drip=0.02)
+    with provider([dripping, completion()]) as served:
+        assert ask(served, timeout=0.2).text == "Yes"
+
+    assert served.times[1] - served.times[0] < 1.5
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(status: int) -> None:
+    """Transcripts go to the address that was set and to no other."""
+    with provider([completion()]) as other:
+        away = Answer("", status=status, headers={"Location": other.settings.url})
+        with (
+            provider([away]) as served,
+            pytest.raises(EndpointError, match=rf"status {status} .* It sends elsewhere; set"),
+        ):
+            ask(served)
+
+    assert (len(served.requests), len(other.requests)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (completion("", refusal="I can't help with that."), r"refused this prompt \(I can't help"),
+        (completion("", logprobs=None, end="content_filter"), r"refused this prompt \(content fil"),
+        (completion("", logprobs=None, end="length"), "thinks before it speaks"),
+    ],
+    ids=["refusal", "content filter", "thinking"],
+)
+def test_a_completion_without_an_answer_says_why(answer: Answer, sentence: str) -> None:
+    """Asking again would give the same, so it is asked once."""
+    with (
+        provider([answer]) as served,
+        pytest.raises(EndpointError, match=f"^Expected an answer from tiny at .*{sentence}"),
+    ):
+        ask(served)
+
+    assert len(served.requests) == 1
+
+
+def test_strange_characters_come_through() -> None:
+    """Bytes that are no text become marks, and a token of half a letter is a token."""
+    odd = "\ufffd\u0000\u202e\U0001f600"
+    with provider([completion(odd, logprobs=((odd, -0.1), ("\\xe2", -2.0)))]) as served:
+        reply = ask(served)
+    with (
+        provider([Answer(b"\xff\xfe{")]) as served,
+        pytest.raises(EndpointError, match="Expected a chat completion"),
+    ):
+        ask(served, retries=0)
+
+    assert reply.text == odd
+    assert reply.logprobs is not None
+    assert reply.logprobs[0].token == odd
+
+
+def test_a_rate_limit_met_by_one_thread_holds_all() -> None:
+    """While one waits out a 429, no other thread begins a try."""
+    limited = Answer("", status=429, headers={"Retry-After": "0.4"})
+    with (
+        provider([limited, completion()]) as served,
+        Endpoint(served.settings) as endpoint,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        first = pool.submit(endpoint.ask, WEIGHED)
+        while not served.requests:
+            time.sleep(0.005)
+        time.sleep(0.1)
+        second = pool.submit(endpoint.ask, STATED)
+        first.result()
+        second.result()
+
+    assert min(served.times[1:]) - served.times[0] >= 0.39
+
+
+def test_requests_keep_their_pace() -> None:
+    """At 600 a minute six requests of three threads take half a second at least."""
+    limits = LlmLimits(threads=3, requests_per_minute=600)
+    with (
+        provider([completion()]) as served,
+        Endpoint(served.settings, limits) as endpoint,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        list(pool.map(endpoint.ask, [WEIGHED] * 6))
+
+    # The first begins at once; five intervals of a tenth, less what the way to the server varies.
+    assert served.times[-1] - served.times[0] >= 0.45
+
+
+def test_an_endpoint_with_other_options_is_asked_in_its_own_words() -> None:
+    """Refused `max_tokens` and `temperature` are replaced once, for all later questions."""
+
+    def choosy(body: dict[str, Any]) -> Answer:
+        if "max_tokens" in body:
+            return Answer("use 'max_completion_tokens' instead of 'max_tokens'", status=400)
+        if "temperature" in body:
+            return Answer("temperature does not support 0", status=400)
+        return completion()
+
+    with provider(choosy) as served, Endpoint(served.settings) as endpoint:
+        endpoint.ask(STATED)
+        endpoint.ask(STATED)
+
+    assert len(served.requests) == 4
+    assert set(served.requests[-1]) == {"model", "messages", "max_completion_tokens"}
 
 
 def test_the_key_is_never_shown() -> None:

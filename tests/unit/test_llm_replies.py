@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handoff_eval.errors import DataError, SettingsError
-from handoff_eval.llm.question import Message, Question, Reply, TokenLogprob
+from handoff_eval.llm.question import Exchange, Message, Question, Reply, TokenLogprob
 from handoff_eval.llm.replies import ReplyStore, read_recorded, write_recorded
 
 REPLY = Reply(
@@ -26,6 +26,12 @@ REPLY = Reply(
 )
 WEIGHED = Question((Message("user", "secret words"),), max_tokens=1, answers=("yes", "no"))
 STATED = Question((Message("user", "secret words"),), max_tokens=8, recordable=".*")
+
+
+def used(question: Question, reply: Reply = REPLY) -> Exchange:
+    """Return a question with its reply as a run leaves them."""
+    return Exchange(question.key("tiny"), "tiny", question, reply, kept=False)
+
 
 LOGPROBS = st.floats(max_value=0, allow_nan=False)
 REPLIES = st.builds(
@@ -64,7 +70,7 @@ def test_more_keys_than_one_statement_takes(tmp_path: Path) -> None:
 
 def test_recorded_replies_go_before_cached_ones(tmp_path: Path) -> None:
     """What ships with the dataset is what a reader sees, whatever the cache holds."""
-    write_recorded(tmp_path / "r.jsonl", {"k": (STATED, replace(REPLY, text="recorded"))})
+    write_recorded(tmp_path / "r.jsonl", {"k": used(STATED, replace(REPLY, text="recorded"))})
     store = ReplyStore(cache=tmp_path / "r.sqlite", recorded=tmp_path / "r.jsonl")
     store.keep("k", replace(REPLY, text="cached"))
     store.keep("other", replace(REPLY, text="cached"))
@@ -75,9 +81,22 @@ def test_recorded_replies_go_before_cached_ones(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("recordable", [None, r"\d{1,3}"])
+def test_a_text_that_may_quote_a_customer_is_not_recorded(
+    tmp_path: Path, recordable: str | None
+) -> None:
+    """A reply out of the form its question states is left out as a whole."""
+    question = replace(STATED, recordable=recordable)
+    chatty = replace(REPLY, text="37, since Maria wrote", logprobs=None)
+    write_recorded(tmp_path / "r.jsonl", {"k": used(question, chatty)})
+
+    assert (tmp_path / "r.jsonl").read_text() == ""
+    assert question.key("tiny") == STATED.key("tiny")
+
+
 def test_recorded_replies_need_no_cache(tmp_path: Path) -> None:
     """A fully recorded run works where nothing can be written."""
-    write_recorded(tmp_path / "r.jsonl", {"k": (STATED, REPLY)})
+    write_recorded(tmp_path / "r.jsonl", {"k": used(STATED)})
     (tmp_path / "file").touch()
     store = ReplyStore(cache=tmp_path / "file" / "r.sqlite", recorded=tmp_path / "r.jsonl")
 
@@ -86,7 +105,7 @@ def test_recorded_replies_need_no_cache(tmp_path: Path) -> None:
 
 def test_live_finds_nothing_and_refreshes_the_cache(tmp_path: Path) -> None:
     """Live replies replace cached ones for those who read the cache later."""
-    write_recorded(tmp_path / "r.jsonl", {"k": (STATED, REPLY)})
+    write_recorded(tmp_path / "r.jsonl", {"k": used(STATED)})
     cache = tmp_path / "r.sqlite"
     ReplyStore(cache=cache).keep("k", REPLY)
     live = ReplyStore(cache=cache, recorded=tmp_path / "r.jsonl", live=True)
@@ -138,8 +157,8 @@ def test_a_broken_cache_is_a_sentence(tmp_path: Path) -> None:
 def test_a_record_is_sorted_and_the_same_bytes_each_time(tmp_path: Path) -> None:
     """Recording twice, in another order, changes no byte; nothing partial is left behind."""
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
-    write_recorded(one, {"b": (STATED, REPLY), "a": (WEIGHED, REPLY)})
-    write_recorded(two, {"a": (WEIGHED, REPLY), "b": (STATED, REPLY)})
+    write_recorded(one, {"b": used(STATED), "a": used(WEIGHED)})
+    write_recorded(two, {"a": used(WEIGHED), "b": used(STATED)})
 
     assert one.read_bytes() == two.read_bytes()
     assert [json.loads(line)["key"] for line in one.read_text().splitlines()] == ["a", "b"]
@@ -149,7 +168,7 @@ def test_a_record_is_sorted_and_the_same_bytes_each_time(tmp_path: Path) -> None
 def test_a_record_holds_the_answers_and_no_transcript(tmp_path: Path) -> None:
     """Of a weighed question only the answers' log-probabilities stay: no prompt, text or name."""
     path = tmp_path / "r.jsonl"
-    write_recorded(path, {"k": (WEIGHED, replace(REPLY, text="secret"))})
+    write_recorded(path, {"k": used(WEIGHED, replace(REPLY, text="secret"))})
     reply = read_recorded(path)["k"]
 
     assert "secret" not in path.read_text()
@@ -161,7 +180,7 @@ def test_a_record_holds_the_answers_and_no_transcript(tmp_path: Path) -> None:
 def test_a_record_keeps_the_text_that_is_the_answer(tmp_path: Path) -> None:
     """A stated score is read back from its text."""
     path = tmp_path / "r.jsonl"
-    write_recorded(path, {"k": (STATED, replace(REPLY, text="37", logprobs=None))})
+    write_recorded(path, {"k": used(STATED, replace(REPLY, text="37", logprobs=None))})
 
     assert read_recorded(path) == {"k": replace(REPLY, text="37", logprobs=None)}
 
