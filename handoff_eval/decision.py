@@ -53,4 +53,5 @@ class Decision:
             "threshold": self.threshold,
             "reason": None if reason is None else reason.value,
             "evidence_turn": self.explanation.evidence_turn,
+            "clause": self.explanation.clause,
         }

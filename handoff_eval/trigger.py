@@ -22,10 +22,20 @@ from handoff_eval.conversation import Reason, Turn
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a trigger fired: a reason code and the turn that shows it, where they are known."""
+    """Why a trigger fired, as far as it is known.
+
+    Attributes
+    ----------
+    reason : Reason, optional
+    evidence_turn : int, optional
+        Index of the turn that shows it.
+    clause : str, optional
+        The condition of the instruction that it met.
+    """
 
     reason: Reason | None = None
     evidence_turn: int | None = None
+    clause: str | None = None
 
 
 @runtime_checkable

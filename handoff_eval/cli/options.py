@@ -51,7 +51,7 @@ def add_comparison_options(parser: argparse.ArgumentParser) -> None:
         "--arms",
         default=",".join(DEFAULT_ARMS),
         metavar="A,B",
-        help=f"which take part, of {', '.join(ARMS)} (default: all)",
+        help=f"which take part, of {', '.join(ARMS)} (default: %(default)s)",
     )
     arms.add_argument("--instruction", type=Path, metavar="FILE", help="when to hand off, in words")
     arms.add_argument("--rules", type=Path, metavar="FILE", help="keyword rules instead of ours")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handoff_eval.conversation import Split
 from handoff_eval.evaluation.compare import Arm
@@ -12,6 +13,10 @@ from handoff_eval.settings import cache_dir
 from handoff_eval.transcripts.read import Dataset
 from handoff_eval.triggers.classifier import ClassifierTrigger
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules, read_rules
+
+if TYPE_CHECKING:
+    from handoff_eval.encoders.cache import CachedEncoder
+    from handoff_eval.triggers.similarity import SimilarityTrigger
 
 RECORDED_REPLIES = "replies.jsonl"
 """File of a dataset folder with the replies of an earlier run, so that nobody has to ask again."""
@@ -44,7 +49,7 @@ def line_up(
     dataset : Dataset
         Its train split is learnt from.
     instruction : str
-        The condition in plain language, for the prompt.
+        The condition in plain language, for the arms that read it.
     asker : callable
         Gives the asker of the prompt arm; called only when that arm is named.
     rules : Path, optional
@@ -56,6 +61,7 @@ def line_up(
     """
     builders: dict[str, Callable[[], Arm]] = {
         "keyword": lambda: Arm(KeywordTrigger(read_rules(rules) if rules else default_rules())),
+        "similarity": lambda: Arm(_similarity(instruction)),
         "minilm": lambda: Arm(train_minilm(dataset, seed=seed)),
         "prompt": lambda: _prompt(instruction, asker(), max_llm_decisions),
     }
@@ -64,12 +70,23 @@ def line_up(
 
 def train_minilm(dataset: Dataset, *, seed: int = 0) -> ClassifierTrigger:
     """Train the MiniLM arm on the train split; vectors come from the cache where they can."""
-    from handoff_eval.encoders.cache import CachedEncoder
-    from handoff_eval.encoders.minilm import load_minilm
     from handoff_eval.triggers.train import train_classifier
 
-    encoder = CachedEncoder(load_minilm(), cache_dir() / "vectors.sqlite")
-    return train_classifier(dataset.labeled(Split.TRAIN), encoder, seed=seed)
+    return train_classifier(dataset.labeled(Split.TRAIN), cached_minilm(), seed=seed)
+
+
+def cached_minilm() -> CachedEncoder:
+    """Return MiniLM with the cache that every arm shares."""
+    from handoff_eval.encoders.cache import CachedEncoder
+    from handoff_eval.encoders.minilm import load_minilm
+
+    return CachedEncoder(load_minilm(), cache_dir() / "vectors.sqlite")
+
+
+def _similarity(instruction: str) -> SimilarityTrigger:
+    from handoff_eval.triggers.similarity import SimilarityTrigger
+
+    return SimilarityTrigger(instruction, cached_minilm())
 
 
 def _prompt(instruction: str, asker: Asker, max_decisions: int) -> Arm:

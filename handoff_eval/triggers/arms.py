@@ -4,6 +4,7 @@ from __future__ import annotations
 
 ARMS = {
     "keyword": "keyword rules from a text file",
+    "similarity": "zero-shot similarity of the instruction's clauses to the turns (MiniLM)",
     "minilm": "MiniLM embeddings and conversation features under a trained head",
     "prompt": "the instruction as a prompt to a language model (local SmolLM2-135M by default)",
 }

@@ -18,6 +18,7 @@ from handoff_eval.trigger import Trigger
 from handoff_eval.triggers.classifier import ClassifierTrigger
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
 from handoff_eval.triggers.prompt import PromptTrigger
+from handoff_eval.triggers.similarity import SimilarityTrigger
 from handoff_eval.triggers.train import train_classifier
 from tests.builders import talk
 from tests.fakes import WordCountingAsker
@@ -40,6 +41,14 @@ def hashing() -> Trigger:
     return train_classifier(TRAINING, HashingEncoder(64), name="hashing")
 
 
+def similarity() -> Trigger:
+    return SimilarityTrigger(
+        "Send it when the customer asks for a person or when the agent apologises, only if the "
+        "customer said what is wrong. Do not send it when the customer says thanks.",
+        HashingEncoder(64),
+    )
+
+
 def prompt() -> Trigger:
     return PromptTrigger("Email us when a person is needed.", WordCountingAsker())
 
@@ -47,7 +56,7 @@ def prompt() -> Trigger:
 EXPORTABLE = [keyword, hashing]
 
 
-@pytest.fixture(params=[keyword, hashing, prompt], ids=lambda make: make.__name__)
+@pytest.fixture(params=[keyword, hashing, similarity, prompt], ids=lambda make: make.__name__)
 def trigger(request: pytest.FixtureRequest) -> Trigger:
     return request.param()
 
