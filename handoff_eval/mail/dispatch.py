@@ -40,7 +40,7 @@ def queue_emails(
     summarizer : Summarizer, optional
         Writes what the email says; the structured one, which needs no model, when None.
     """
-    summarizer = summarizer or StructuredSummarizer()
+    summarizer = StructuredSummarizer() if summarizer is None else summarizer
     queued = 0
     for decision in decisions:
         if not decision.fired:

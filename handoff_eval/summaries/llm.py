@@ -36,10 +36,19 @@ MOST = 8
 """Sentences taken at most; a model that writes more isn't summarising."""
 
 _SENTENCE = 300
+_SPEAKERS = (Role.CUSTOMER, Role.AGENT, Role.HUMAN)
 _ITEM = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+")
 _REPORTED = re.compile(
-    r"(?:The (?P<customer>customer)|The (?P<agent>agent)|A (?P<human>colleague))(?!\w)"
+    r"(?:the (?P<customer>customer)|the (?P<agent>agent)|a (?P<human>colleague))(?!\w)",
+    re.IGNORECASE,
 )
+_SUBJECT = r"(?:(?:the|an?|our|your)\s+)?(?:customer|agent|colleague|team|company|support|we)(?!\w)"
+_CLAUSE = re.compile(
+    r"(?:[,;:–—]|(?<!\w)(?:and|but|so|while|that|because|as|since|after|when|if|then))\s+"
+    rf"(?={_SUBJECT})",
+    re.IGNORECASE,
+)
+"""Where a sentence goes on with a subject of its own."""
 
 
 class LlmSummarizer:
@@ -107,16 +116,16 @@ def question(turns: Sequence[Turn]) -> Question:
 def read_reply(text: str) -> tuple[Statement, ...]:
     """Return the sentences of a reply; one that doesn't say who said it has no speaker."""
     lines = [_ITEM.sub("", line) for line in text.splitlines()]
-    found = []
-    for sentence in split(Turn(Role.SYSTEM, "\n".join(lines)), 0):
-        match = _REPORTED.match(sentence.text)
-        speaker = (
-            None
-            if match is None
-            else next(r for r in (Role.CUSTOMER, Role.AGENT, Role.HUMAN) if match[r.value])
-        )
-        found.append(Statement(one_line(sentence.text), None, speaker))
-    return tuple(found)
+    sentences = split(Turn(Role.SYSTEM, "\n".join(lines)), 0)
+    return tuple(_reported(one_line(sentence.text)) for sentence in sentences)
+
+
+def clauses_of(sentence: Statement) -> tuple[Statement, ...]:
+    """Return the clauses of a sentence that have a subject each, with whom it names.
+
+    "The customer is upset, and the agent promised a refund" reports on two, and each must be true.
+    """
+    return tuple(_reported(clause) for clause in _CLAUSE.split(sentence.text))
 
 
 def find_fault(sentences: Sequence[Statement], evidence: Evidence) -> str:
@@ -127,21 +136,26 @@ def find_fault(sentences: Sequence[Statement], evidence: Evidence) -> str:
     """
     if not 1 <= len(sentences) <= MOST or any(len(s.text) > _SENTENCE for s in sentences):
         return "the language model's answer was not a short summary"
-    if any(sentence.speaker is None for sentence in sentences):
+    clauses = [clause for sentence in sentences for clause in clauses_of(sentence)]
+    if any(clause.speaker is None for clause in clauses):
         return "the language model wrote a sentence that doesn't say who said it"
     spoken = Spoken(turn.text for turn in evidence.turns)
     if any(not spoken.holds(claim) for s in sentences for claim in find_claims(s.text)):
         return "the language model wrote a number, name or address that nobody had written"
-    for sentence in sentences:
-        if evidence.is_swapped(sentence):
+    for clause in clauses:
+        if evidence.is_swapped(clause):
             return "the language model gave one side the other's words"
-        staff = sentence.speaker in (Role.AGENT, Role.HUMAN)
-        theirs = [
-            turn for turn in evidence.turns if (turn.role in (Role.AGENT, Role.HUMAN)) is staff
-        ]
-        if not Evidence(tuple(theirs), evidence.encoder).is_supported(sentence):
+        side = (Role.CUSTOMER,) if clause.speaker is Role.CUSTOMER else (Role.AGENT, Role.HUMAN)
+        theirs = tuple(turn for turn in evidence.turns if turn.role in side)
+        if not Evidence(theirs, evidence.encoder).is_supported(clause):
             return "the language model wrote a sentence that the conversation doesn't bear out"
     return ""
+
+
+def _reported(text: str) -> Statement:
+    match = _REPORTED.match(text)
+    named = [] if match is None else [role for role in _SPEAKERS if match[role.value]]
+    return Statement(text, None, named[0] if named else None)
 
 
 @cache

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from handoff_eval.conversation import Conversation, Role
 from handoff_eval.decision import Decision
+from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.handoff import Handoff
+from handoff_eval.mail.dispatch import queue_emails
 from handoff_eval.mail.message import build_message
+from handoff_eval.mail.sqlite_outbox import SqliteOutbox
+from handoff_eval.summaries.extractive import ExtractiveSummarizer
 from handoff_eval.summaries.sentences import Line
 from handoff_eval.summaries.summary import Summary, Written
 from tests.builders import talk
@@ -58,3 +63,25 @@ def test_an_extract_is_quoted_with_its_turns() -> None:
     assert "In short" in html
     assert "WHAT THEY ASK" not in plain
     assert "What they ask" not in html
+
+
+def test_the_queue_takes_any_summarizer(tmp_path: Path) -> None:
+    """What is queued says what the summariser that was given made of the conversation."""
+    handoff = Handoff(name="support", recipients=("team@example.com",))
+    decision = Decision(TALK.id, "support", True, 3, False, 0.9, 0.5)
+    outbox = SqliteOutbox(tmp_path / "outbox.sqlite")
+
+    queued = queue_emails(
+        outbox,
+        handoff,
+        {TALK.id: TALK},
+        [decision],
+        sent_at=datetime(2026, 3, 2, tzinfo=UTC),
+        summarizer=ExtractiveSummarizer(HashingEncoder(64)),
+    )
+
+    lease = outbox.take("worker", seconds=60)
+    outbox.close()
+    assert queued == 1
+    assert lease is not None
+    assert b"IN SHORT" in lease.content
