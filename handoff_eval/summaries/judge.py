@@ -80,7 +80,14 @@ def judge_summaries(
                 encoder=encoder,
             )
             judged.append(
-                Judged(summarizer.name, conversation.id, conversation.group, score, summary.note)
+                Judged(
+                    summarizer.name,
+                    conversation.id,
+                    conversation.group,
+                    score,
+                    summary.note,
+                    summary.fell_back,
+                )
             )
             if on_progress is not None:
                 on_progress(summarizer.name, done, len(items))
@@ -139,7 +146,7 @@ def add_up(judged: Sequence[Judged], *, description: str = "", seed: int = 0) ->
         compression=share(lambda s: s.words, lambda s: s.transcript_words),
         reading_seconds=per_summary(lambda s: s.reading_seconds),
         rouge_1=per_summary(lambda s: s.rouge_1),
-        fallbacks=sum(one.note.startswith("Quoted") for one in judged),
+        fallbacks=sum(one.fell_back for one in judged),
     )
 
 

@@ -102,7 +102,8 @@ class LlmSummarizer:
 
     def _instead(self, turns: Sequence[Turn], decision: Decision, why: str) -> Summary:
         summary = self._fallback.summarize(turns, decision=decision)
-        return replace(summary, note=f"Quoted from the conversation, since {why}.")
+        note = f"Quoted from the conversation, since {why}."
+        return replace(summary, note=note, fell_back=True)
 
 
 def question(turns: Sequence[Turn]) -> Question:

@@ -61,14 +61,17 @@ def quality_plot(report: QualityReport, *, width: int = WIDE) -> Picture:
     )
     panels = alt.layer(bars, dots).properties(width=width // 2 - 110, height=26 * len(names))
     faceted = panels.facet(alt.Facet("metric:N", title=None, sort=list(_SHOWN.values())), columns=2)
-    best = max(report.qualities, key=lambda quality: quality.coverage.value)
-    n = best.coverage.n
-    title = (
-        f"{best.summarizer} keeps {best.coverage.value:.0%} of the facts a reader needs "
-        f"in {best.compression.value:.0%} of the transcript's words"
-    )
+    n = len(report.judged) // len(report.qualities)
+    title = "What the summaries keep and invent"
+    covered = [quality for quality in report.qualities if np.isfinite(quality.coverage.value)]
+    if covered:
+        best = max(covered, key=lambda quality: quality.coverage.value)
+        title = (
+            f"{best.summarizer} keeps {best.coverage.value:.0%} of the facts a reader needs "
+            f"in {best.compression.value:.0%} of the transcript's words"
+        )
     subtitle = (
-        f"{n} summaries of {report.dataset}; facts {report.facts}. "
+        f"{n} conversations of {report.dataset}; facts {report.facts}. "
         "Dots with 95% intervals by customer."
     )
     return in_our_look(faceted, title, subtitle, width=width)

@@ -27,6 +27,8 @@ class Judged:
     score : SummaryScore
     note : str
         What the summary says of how it was made.
+    fell_back : bool
+        Whether another summariser had to stand in.
     """
 
     summarizer: str
@@ -34,6 +36,7 @@ class Judged:
     group: str
     score: SummaryScore
     note: str = ""
+    fell_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +121,20 @@ class QualityReport:
     qualities: tuple[Quality, ...]
 
     def frame(self) -> pd.DataFrame:
-        """Return one row a summariser, every metric as a value with its interval."""
+        """Return one row a summariser, every metric as a value with its interval.
+
+        A metric that rests on fewer summaries than the row's n has its own n beside it.
+        """
         import pandas as pd
 
         rows = []
         for quality in self.qualities:
             n = sum(one.summarizer == quality.summarizer for one in self.judged)
             row: dict[str, Any] = {"summarizer": quality.summarizer, "n": n}
-            row |= {name: estimate.short for name, estimate in quality.estimates()}
+            row |= {
+                name: estimate.short if estimate.n == n else str(estimate)
+                for name, estimate in quality.estimates()
+            }
             rows.append({**row, "fallbacks": quality.fallbacks})
         return pd.DataFrame(rows).set_index("summarizer")
 

@@ -77,6 +77,8 @@ class Summary:
         A language model's sentences; each was checked against the turns.
     note : str
         What a reader must know of how it was made, such as why a model's text was not used.
+    fell_back : bool
+        Whether another summariser had to stand in, for the reason in the note.
     """
 
     subject: str
@@ -91,6 +93,7 @@ class Summary:
     overview: tuple[Line, ...] = ()
     written: tuple[Written, ...] = ()
     note: str = ""
+    fell_back: bool = False
 
     def lines(self) -> tuple[Line, ...]:
         """Return every quoted line, section by section."""
@@ -136,6 +139,7 @@ class Summary:
             "deadline": None if self.deadline is None else self.deadline.text,
             "reason": None if self.reason is None else self.reason.value,
             "note": self.note,
+            "fell_back": self.fell_back,
         }
 
 

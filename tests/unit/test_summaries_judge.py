@@ -126,8 +126,18 @@ def test_a_report_shows_itself(dataset: Dataset) -> None:
     text = json.dumps(report.to_dict(), allow_nan=False)
     assert SECRET not in text
     assert "<table" in report._repr_html_()
-    assert report.plot().png().startswith(b"\x89PNG")
-    assert "structured" in report.plot().description
+    assert "keeps" in report.plot().description
+
+
+def test_a_picture_without_facts_says_no_coverage() -> None:
+    """Where nothing is needed, the title claims nothing of it."""
+    silent = talk("A: hello", id="silent")
+    report = judge_summaries(
+        [(silent, None)], [StructuredSummarizer()], dataset="d", digest="", facts={}
+    )
+
+    assert "nan" not in report.plot().description
+    assert report.qualities[0].fallbacks == 0
 
 
 def test_a_report_is_logged_without_customers_words(

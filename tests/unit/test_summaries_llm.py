@@ -55,6 +55,7 @@ def test_a_summary_that_holds_is_used() -> None:
     assert summary.note.startswith("Written by a language model")
     assert "4417" in {fact.text for fact in summary.facts}
     assert summary.issue == ()
+    assert not summary.fell_back
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,7 @@ def test_anything_else_falls_back_and_says_why(text: str, why: str) -> None:
     assert summary.written == ()
     assert summary.asked
     assert why in summary.note
+    assert summary.fell_back
     assert "1,000" not in summary.note
 
 
