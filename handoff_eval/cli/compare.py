@@ -31,15 +31,19 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.cli.comparing import read_usable, run_comparison, table_text
     from handoff_eval.cli.options import arm_options_of, handoff_of
     from handoff_eval.cli.progress import say
+    from handoff_eval.evaluation.analysis import analyse
 
     handoff, options = handoff_of(arguments), arm_options_of(arguments)
     compared = run_comparison(read_usable(arguments.dataset), handoff, options)
     comparison = compared.comparison
-    document = json.dumps(comparison.to_dict(), indent=2, allow_nan=False)
+    say("looking into timing, volume, slices and mistakes")
+    analysis = analyse(comparison, compared.dataset, seed=options.seed)
+    values = {**comparison.to_dict(), "analysis": analysis.to_dict()}
+    document = json.dumps(values, indent=2, allow_nan=False)
     if arguments.json == Path("-"):
         print(document)
     else:
-        print(table_text(comparison))
+        print(f"{table_text(comparison)}\n\n{analysis.text()}")
         if arguments.json is not None:
             write_text(arguments.json, document + "\n")
     if arguments.report is not None:
@@ -51,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
             test=compared.dataset.labeled(Split.TEST),
             instruction=handoff.instruction,
             seed=options.seed,
+            analysis=analysis,
         )
         write_text(arguments.report, page)
         say(f"report: {arguments.report}")
@@ -58,7 +63,12 @@ def run(arguments: argparse.Namespace) -> int:
         from handoff_eval.tracking.log import log_comparison
 
         run_id = log_comparison(
-            comparison, dataset=compared.dataset, handoff=handoff, seed=options.seed, say=say
+            comparison,
+            dataset=compared.dataset,
+            handoff=handoff,
+            seed=options.seed,
+            say=say,
+            analysis=analysis,
         )
         say(f"MLflow run {run_id}; open it with 'handoff-eval ui'")
     return 0

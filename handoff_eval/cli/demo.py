@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.cli.progress import say
     from handoff_eval.conversation import Split
     from handoff_eval.errors import SettingsError
+    from handoff_eval.evaluation.analysis import analyse
     from handoff_eval.evaluation.line_up import RECORDED_REPLIES
     from handoff_eval.evaluation.plots import volume_recall_plot
     from handoff_eval.evaluation.report import render_report
@@ -67,17 +68,24 @@ def run(arguments: argparse.Namespace) -> int:
         print(table_text(comparison))
     if arguments.record and compared.asker is not None:
         compared.asker.record(folder / RECORDED_REPLIES)
+    analysis = analyse(comparison, compared.dataset, seed=options.seed)
     page = render_report(
         comparison,
         test=compared.dataset.labeled(Split.TEST),
         instruction=handoff.instruction,
         seed=options.seed,
+        analysis=analysis,
     )
     write_text(out / "report.html", page)
     (out / "volume_recall.png").write_bytes(volume_recall_plot(comparison).png())
     say("logging to MLflow")
     run_id = log_comparison(
-        comparison, dataset=compared.dataset, handoff=handoff, seed=options.seed, say=say
+        comparison,
+        dataset=compared.dataset,
+        handoff=handoff,
+        seed=options.seed,
+        say=say,
+        analysis=analysis,
     )
     say("exporting the chosen trigger")
     bundle, parity = export_chosen(compared, handoff, out / "bundle")

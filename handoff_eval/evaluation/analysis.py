@@ -51,11 +51,14 @@ class Analysis:
         return next(timing for timing in self.timings if timing.trigger == arm)
 
     def timing_frame(self) -> pd.DataFrame:
-        """Return one row a measure and one column an arm; the last column is n of the first."""
+        """Return one row a measure and one column an arm, each value with its interval and n."""
         import pandas as pd
 
-        columns = {timing.trigger: timing.frame()["estimate"] for timing in self.timings}
-        return pd.DataFrame({**columns, "n": self.timings[0].frame()["n"]})
+        columns = {
+            timing.trigger: {name: str(estimate) for name, estimate in timing.items()}
+            for timing in self.timings
+        }
+        return pd.DataFrame(columns).rename_axis("measure")
 
     def text(self) -> str:
         """Return the findings as the terminal shows them."""
@@ -64,7 +67,8 @@ class Analysis:
         if self.forecast is None:
             lines.append(self.forecast_note)
         else:
-            lines += [self.forecast.text(), "", self.forecast.parts_frame().to_string()]
+            parts = self.forecast.parts_frame().loc[["reason", "channel"]]
+            lines += [self.forecast.text(), "", parts.to_string()]
         lines += ["", f"Slices of {self.arm}:", *self.slices.sentences()]
         for topics in (self.needless, self.missed):
             lines += ["", f"{topics.n} {topics.kind} of {self.arm}:", *topics.sentences()]

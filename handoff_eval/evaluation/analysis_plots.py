@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from handoff_eval.evaluation.timing import Timing
     from handoff_eval.evaluation.topics import Topics
 
-FURTHEST = 6
+FURTHEST, FURTHEST_NARROW = 6, 3
 """Delays beyond this many decision points share a bar."""
 
 
@@ -39,9 +39,10 @@ def timing_plot(timing: Timing, *, width: int = WIDE) -> Picture:
         Of the whole picture in pixels.
     """
     alt = require_altair()
-    counts = Counter(max(-FURTHEST, min(FURTHEST, delay)) for delay in timing.delays)
-    names = {at: f"{at:+d}" for at in range(-FURTHEST, FURTHEST + 1)}
-    names |= {-FURTHEST: f"≤ -{FURTHEST}", 0: "due", FURTHEST: f"≥ +{FURTHEST}"}
+    most = FURTHEST if width > 500 else FURTHEST_NARROW
+    counts = Counter(max(-most, min(most, delay)) for delay in timing.delays)
+    names = {at: f"{at:+d}" for at in range(-most, most + 1)}
+    names |= {-most: f"≤ -{most}", 0: "due", most: f"≥ +{most}"}
     rows: list[Row] = [
         {"at": name, "n": counts[at], "kind": _kind(at, timing.tolerance)}
         for at, name in names.items()
@@ -153,9 +154,11 @@ def slices_plot(slices: Slices, *, width: int = WIDE) -> Picture:
         if s.metric == "recall"
     ]
     y = alt.Y("slice:N", sort=[row["slice"] for row in rows], title=None)
-    y = y.axis(labelLimit=round(0.42 * width), grid=False)
+    room = round(0.36 * width)
+    y = y.axis(labelLimit=room, grid=False)
     x_scale = alt.Scale(domain=[0, 1])
     kinds = ["not shown to differ", "differs from the rest"]
+    kinds = kinds if any(s.differs for s in slices.slices) else kinds[:1]
     colour = alt.Color(
         "kind:N", scale=alt.Scale(domain=kinds, range=[COLOURS[0], COLOURS[1]]), title=None
     )
@@ -169,7 +172,9 @@ def slices_plot(slices: Slices, *, width: int = WIDE) -> Picture:
     ]  # fmt: skip
     first, *rest = slices.sentences()
     subtitle = " ".join([*rest, "Bars: 95% intervals by customer."])
-    return compose(layers, first, subtitle, width=width, height=20 * len(rows) + 10)
+    return compose(
+        layers, first, subtitle, width=width, height=20 * len(rows) + 10, margin=room + 40
+    )
 
 
 def topics_plot(topics: Topics, *, width: int = WIDE) -> Picture:
@@ -187,14 +192,15 @@ def topics_plot(topics: Topics, *, width: int = WIDE) -> Picture:
         for number, topic in enumerate(topics.topics, 1)
     ]
     y = alt.Y("topic:N", sort=[row["topic"] for row in rows], title=None)
-    y = y.axis(labelLimit=round(0.5 * width), grid=False)
+    room = round(0.46 * width)
+    y = y.axis(labelLimit=room, grid=False)
     x = alt.X("n:Q", title=topics.kind).axis(tickMinStep=1)
     layers = [
         chart(rows).mark_bar(cornerRadius=2, height=16, color=COLOURS[0]).encode(x, y),
         chart(rows).mark_text(dx=10, fontSize=12, color=INK).encode(x, y, text="n:Q"),
     ]
     title = f"{topics.n} {topics.kind} by what the customer says"
-    return compose(layers, title, "", width=width, height=28 * len(rows) + 10)
+    return compose(layers, title, "", width=width, height=28 * len(rows) + 10, margin=room + 40)
 
 
 def _kind(delay: int, tolerance: int) -> str:

@@ -10,15 +10,14 @@ from handoff_eval.errors import MissingExtraError
 
 SURE = 0.9
 MIN_LETTERS = 20
-UNKNOWN = "unknown"
 
 
-def language_of(conversation: Conversation) -> str:
-    """Return the ISO 639-1 code of what the customer writes; `unknown` where that isn't clear.
+def language_of(conversation: Conversation) -> str | None:
+    """Return the ISO 639-1 code of what the customer writes; None where that isn't clear.
 
     `metadata.language` wins where it is a text. Else it is guessed from all customer turns with
     the model of py3langid (Lui and Baldwin, langid.py, ACL 2012), which is wrong more often the
-    shorter the text: fewer than `MIN_LETTERS` letters or a probability below `SURE` is unknown.
+    shorter the text: it isn't clear below `MIN_LETTERS` letters or a probability of `SURE`.
 
     Raises
     ------
@@ -30,9 +29,9 @@ def language_of(conversation: Conversation) -> str:
         return stated
     text = " ".join(turn.text for turn in conversation.turns if turn.role is Role.CUSTOMER)
     if sum(letter.isalpha() for letter in text) < MIN_LETTERS:
-        return UNKNOWN
+        return None
     code, probability = _identifier().classify(text)
-    return str(code) if probability >= SURE else UNKNOWN
+    return str(code) if probability >= SURE else None
 
 
 @lru_cache(maxsize=1)

@@ -193,13 +193,22 @@ class Look:
 
 
 def compose(
-    layers: Sequence[Any], title: str, subtitle: str, *, width: int, height: int | None = None
+    layers: Sequence[Any],
+    title: str,
+    subtitle: str,
+    *,
+    width: int,
+    height: int | None = None,
+    margin: int = 70,
 ) -> Picture:
-    """Return layers as one picture with its words above it; `height` is of the plot in pixels."""
+    """Return layers as one picture with its words above it.
+
+    `height` is of the plot, `margin` what axis and padding take of `width`, all in pixels.
+    """
     alt = require_altair()
     usual = round(min(0.62 * width, 380)) if width > 500 else 290
     drawn = alt.layer(*layers).properties(
-        width=width - 70, height=usual if height is None else height
+        width=width - margin, height=usual if height is None else height
     )
     return in_our_look(drawn, title, subtitle, width=width)
 

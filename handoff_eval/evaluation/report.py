@@ -6,7 +6,6 @@ security policy refuses both. Text of customers reaches it escaped, or not at al
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -15,10 +14,13 @@ from math import isnan
 from handoff_eval.conversation import LabeledConversation
 from handoff_eval.errors import MissingExtraError
 from handoff_eval.evaluation import look, plots
+from handoff_eval.evaluation.analysis import Analysis
 from handoff_eval.evaluation.comparison import ArmResult, Comparison
 from handoff_eval.evaluation.intervals import REPLICATES, Estimate
 from handoff_eval.evaluation.mistakes import missed_handoffs, needless_emails
 from handoff_eval.evaluation.paired import PairedDifference
+from handoff_eval.evaluation.report_findings import finding_sections
+from handoff_eval.evaluation.report_pictures import sized_pictures
 
 ERRORS_SHOWN = 10
 SMALL_MODEL = "135M"
@@ -33,6 +35,7 @@ def render_report(
     seed: int,
     with_transcripts: bool = True,
     context: Mapping[str, str] | None = None,
+    analysis: Analysis | None = None,
 ) -> str:
     """Return the page.
 
@@ -50,6 +53,8 @@ def render_report(
         can open.
     context : mapping of str to str, optional
         Further lines for "How this was measured", such as when and from which revision.
+    analysis : Analysis, optional
+        The findings that get sections of their own: timing, volume, slices and topics.
 
     Raises
     ------
@@ -59,27 +64,30 @@ def render_report(
         When a conversation that was measured isn't among `test`.
     """
     try:
-        from jinja2 import Environment, StrictUndefined
-        from markupsafe import Markup
+        from jinja2 import Environment, FunctionLoader, StrictUndefined
     except ImportError as error:
         raise MissingExtraError(
             f"Expected jinja2 to write the report; {error.name} is not installed. "
             "Run pip install 'handoff-eval[bench]'."
         ) from None
-    source = (resources.files("handoff_eval.evaluation") / "report.html").read_text("utf-8")
+    templates = resources.files("handoff_eval.evaluation")
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(lambda name: (templates / name).read_text("utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     shown = plots.shown_arm(comparison)
-    pictures = []
-    for draw in (plots.volume_recall_plot, plots.precision_recall_plot):
-        sizes = []
-        for kind, width in (("wide", look.WIDE), ("narrow", look.NARROW)):
-            picture = draw(comparison, width=width)
-            svg = _with_own_ids(picture.svg(), prefix=f"{draw.__name__}-{kind}-")
-            sizes.append((kind, picture.description, Markup(svg)))  # noqa: S704 - drawn here
-        pictures.append(sizes)
-    return environment.from_string(source).render(
+    pictures = [
+        sized_pictures(
+            "volume-recall", lambda width: plots.volume_recall_plot(comparison, width=width)
+        ),
+        sized_pictures(
+            "precision-recall", lambda width: plots.precision_recall_plot(comparison, width=width)
+        ),
+    ]
+    return environment.get_template("report.html").render(
         comparison=comparison,
         shown=shown,
         title=plots.catch_words(shown),
@@ -89,6 +97,9 @@ def render_report(
         notes=[note for arm in comparison.arms if (note := sample_note(comparison, arm))],
         pairs=[_pair_row(pair) for pair in comparison.pairs],
         pictures=pictures,
+        sections=()
+        if analysis is None
+        else finding_sections(analysis, with_words=with_transcripts),
         missed=missed_handoffs(shown, test),
         needless=needless_emails(shown, test),
         errors_shown=ERRORS_SHOWN,
@@ -252,13 +263,3 @@ def _pair_row(pair: PairedDifference) -> _PairRow:
     low, high = f"{100 * difference.low:+.0f}", f"{100 * difference.high:+.0f}"
     interval = "no interval" if isnan(difference.low) else f"{low} to {high}"
     return _PairRow(pair, f"{100 * difference.value:+.0f}", interval)
-
-
-def _with_own_ids(svg: str, *, prefix: str) -> str:
-    """Return the drawing with ids that no other drawing of the page has, the same every time."""
-    names: dict[str, str] = {}
-
-    def renamed(match: re.Match[str]) -> str:
-        return match[1] + names.setdefault(match[2], f"{prefix}{len(names)}")
-
-    return re.sub(r'(\bid="|url\(#|href="#)([^")]+)', renamed, svg)

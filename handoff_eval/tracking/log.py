@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handoff_eval.conversation import Split
+from handoff_eval.evaluation.analysis import Analysis
 from handoff_eval.evaluation.comparison import Comparison
 from handoff_eval.evaluation.report import render_report
 from handoff_eval.handoff import Handoff
@@ -25,6 +26,7 @@ from handoff_eval.tracking.entries import (
     arm_entries,
     comparison_entries,
 )
+from handoff_eval.tracking.findings import finding_entries, timing_metrics
 from handoff_eval.tracking.origin import Origin, find_origin
 from handoff_eval.tracking.prompts import link_tag, register_instruction
 from handoff_eval.tracking.store import (
@@ -52,6 +54,7 @@ def log_comparison(
     seed: int,
     experiment: str = EXPERIMENT,
     say: Callable[[str], None] | None = None,
+    analysis: Analysis | None = None,
 ) -> str:
     """Log a comparison and return the id of its parent run.
 
@@ -71,6 +74,8 @@ def log_comparison(
         Name of the MLflow experiment.
     say : callable, optional
         Told what takes long: making the store the first time.
+    analysis : Analysis, optional
+        The findings beside it, logged with it.
 
     Returns
     -------
@@ -98,6 +103,7 @@ def log_comparison(
         seed=seed,
         with_transcripts=False,
         context=_context(dataset, origin),
+        analysis=analysis,
     )
     store = locate_store()
     client = open_client(store, say=say)
@@ -116,10 +122,13 @@ def log_comparison(
             entries = comparison_entries(
                 comparison, handoff=handoff, seed=seed, origin=origin, report=report
             )
-            write(client, parent, chain(linked, entries))
+            found = () if analysis is None else finding_entries(analysis)
+            write(client, parent, chain(linked, entries, found))
             for arm in comparison.arms:
                 with open_run(client, experiment_key, arm.name, inputs, parent=parent) as child:
-                    write(client, child, chain(linked, arm_entries(comparison, arm, origin=origin)))
+                    timed = () if analysis is None else timing_metrics(analysis.timing_of(arm.name))
+                    of_arm = arm_entries(comparison, arm, origin=origin)
+                    write(client, child, chain(linked, of_arm, timed))
     return parent
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from math import log
+from math import log, sqrt
 
 import numpy as np
 import pytest
 
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.evaluation.mistakes import Mistake
-from handoff_eval.evaluation.topics import Topics, class_tf_idf, group_by_topic
+from handoff_eval.evaluation.topics import Topics, distinctiveness, group_by_topic
 from tests.builders import labeled, talk
 
 PARCELS = ["where is my parcel today", "my parcel is late", "parcel number says lost parcel",
@@ -37,11 +37,13 @@ def _topics(texts: list[str], kind: str = "needless emails") -> Topics:
 
 
 def test_distinctive_words_by_hand() -> None:
-    """A word's share of its class, times log(1 + mean class size / its count in all)."""
-    weights = class_tf_idf(np.array([[3.0, 1, 0], [0, 1, 3]]))
+    """Log odds inside over outside, each drawn towards the overall share, over its error."""
+    scores = distinctiveness(np.array([3.0, 1, 0]), np.array([0.0, 1, 3]))
 
-    # A = 4. first class: 3/4 log(1 + 4/3), 1/4 log(1 + 4/2), 0
-    assert weights[0] == pytest.approx([0.75 * log(7 / 3), 0.25 * log(3), 0])
+    # n = m = 4; prior of the first word 4 * 3/8 = 1.5: log(4.5 / 3.5) - log(1.5 / 6.5),
+    # variance 1 / 4.5 + 1 / 1.5; the second is as usual on either side
+    expected = (log(4.5 / 3.5) - log(1.5 / 6.5)) / sqrt(1 / 4.5 + 1 / 1.5)
+    assert scores == pytest.approx([expected, 0, -expected])
 
 
 def test_two_topics_are_told_apart_and_named() -> None:
