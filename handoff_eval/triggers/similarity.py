@@ -21,7 +21,7 @@ from handoff_eval.trigger import Explanation
 Row = NDArray[np.float32]
 
 RECENT = 3
-"""Turns of each side that a cue or an exclusion is compared with; a precondition, once met, holds."""
+"""Turns of each side that cues and exclusions see; a precondition, once met, holds."""
 
 UNSAID = -1.0
 """The cosine of a clause with a side that hasn't spoken: as unlike as can be."""
@@ -134,7 +134,7 @@ class SimilarityTrigger:
         return scores
 
     def explain(self, turns: Sequence[Turn], *, closed: bool) -> Explanation:  # noqa: ARG002 - protocol
-        """Return the strongest cue, the recent turn it is nearest to, and the reason it stands for."""
+        """Return the strongest cue, the recent turn nearest to it, and the reason it stands for."""
         seen = self.encode(turns)
         state = self.start()
         for observation in seen:

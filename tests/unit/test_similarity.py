@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ class Angles:
 
     revision = "angles"
     dimension = 5
-    known = {
+    known: ClassVar = {
         "a": [1, 0, 0, 0, 0],
         "the agent fails": [0, 1, 0, 0, 0],
         "g": [0, 0, 1, 0, 0],
