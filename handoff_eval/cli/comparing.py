@@ -57,11 +57,14 @@ def run_comparison(dataset: Dataset, handoff: Handoff, options: ArmOptions) -> C
     from handoff_eval.llm.asker import default_asker
 
     askers: list[ModelAsker] = []
+    limits = options.llm.merged_limits()
 
     def asker() -> ModelAsker:
-        askers.append(default_asker(recorded=recorded_replies(dataset), live=options.live))
+        recorded = recorded_replies(dataset)
+        askers.append(default_asker(recorded=recorded, live=options.live, limits=limits))
         return askers[-1]
 
+    plan = options.llm.plan()
     say("preparing the arms")
     arms = line_up(
         options.names,
@@ -69,7 +72,7 @@ def run_comparison(dataset: Dataset, handoff: Handoff, options: ArmOptions) -> C
         instruction=handoff.instruction,
         asker=asker,
         rules=options.rules,
-        max_llm_decisions=options.max_llm_decisions,
+        llm=plan,
         seed=options.seed,
     )
     assert handoff.budget is not None  # noqa: S101 - options.handoff_of sees to it
@@ -101,6 +104,7 @@ def table_text(comparison: Comparison) -> str:
         table.T.to_string(),
         "",
         *(f"{arm.name}: {arm.description}" for arm in comparison.arms),
+        *(f"{arm.name}: {arm.llm.sentence()}" for arm in comparison.arms if arm.llm),
         "",
         *(f"{arm.name}: {arm.point.note}" for arm in comparison.arms),
     ]

@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.cli.compare import write_text
     from handoff_eval.cli.comparing import read_usable, run_comparison, table_text
     from handoff_eval.cli.export import export_chosen
+    from handoff_eval.cli.llm_options import LlmOptions
     from handoff_eval.cli.options import ArmOptions
     from handoff_eval.cli.progress import say
     from handoff_eval.conversation import Split
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingsError(
             f"Expected the handoff {handoff.name!r} to state a budget; it has none."
         )
-    options = ArmOptions(ARMS, None, LLM_DECISIONS, arguments.live, seed=0)
+    options = ArmOptions(ARMS, None, LlmOptions(LLM_DECISIONS), arguments.live, seed=0)
     compared = run_comparison(read_usable(folder), handoff, options)
     comparison = compared.comparison
     if not arguments.json:

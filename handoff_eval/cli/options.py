@@ -6,12 +6,12 @@ import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from handoff_eval.cli.llm_options import LlmOptions, add_llm_options, llm_options_of
 from handoff_eval.errors import SettingsError
 from handoff_eval.handoff import DEFAULT_INSTRUCTION, Budget, Handoff, read_handoffs
 from handoff_eval.triggers.arms import ARMS
 
 DEFAULT_ARMS = ("keyword", "minilm", "prompt")
-DEFAULT_LLM_DECISIONS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class ArmOptions:
 
     names: tuple[str, ...]
     rules: Path | None
-    max_llm_decisions: int
+    llm: LlmOptions
     live: bool
     seed: int
 
@@ -55,14 +55,8 @@ def add_comparison_options(parser: argparse.ArgumentParser) -> None:
     )
     arms.add_argument("--instruction", type=Path, metavar="FILE", help="when to hand off, in words")
     arms.add_argument("--rules", type=Path, metavar="FILE", help="keyword rules instead of ours")
-    arms.add_argument(
-        "--max-llm-decisions",
-        type=int,
-        default=DEFAULT_LLM_DECISIONS,
-        metavar="N",
-        help="decisions asked of a model, on a draw of conversations (default: %(default)s)",
-    )
-    arms.add_argument("--live", action="store_true", help="ask again, whatever replies are kept")
+    add_llm_options(parser)
+    parser.add_argument("--live", action="store_true", help="ask again, whatever replies are kept")
     parser.add_argument("--seed", type=int, default=0, help="of every draw (default: %(default)s)")
 
 
@@ -118,7 +112,7 @@ def arm_options_of(arguments: argparse.Namespace) -> ArmOptions:
     if not 0 <= arguments.seed < 2**32:
         raise SettingsError(f"Expected --seed to lie in 0 to 4294967295; got {arguments.seed}.")
     return ArmOptions(
-        names, arguments.rules, arguments.max_llm_decisions, arguments.live, arguments.seed
+        names, arguments.rules, llm_options_of(arguments), arguments.live, arguments.seed
     )
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from handoff_eval.conversation import LabeledConversation, Split
+from handoff_eval.conversation import Conversation, LabeledConversation, Split
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.budget import choose_operating_point
 from handoff_eval.evaluation.comparison import ArmResult, Comparison
+from handoff_eval.evaluation.llm_use import LlmUse
 from handoff_eval.evaluation.paired import all_pairs
 from handoff_eval.evaluation.replay import replay
 from handoff_eval.evaluation.scored import ScoredSplit, measure, rank
 from handoff_eval.handoff import Budget
+from handoff_eval.llm.cost import Meter
 from handoff_eval.transcripts.read import Dataset
 from handoff_eval.trigger import Trigger
 
@@ -32,13 +34,19 @@ class Arm:
     trigger : Trigger
         Already trained, on train alone.
     max_decisions : int, optional
-        Where a decision is dear: whole conversations are drawn until this many points are filled.
+        Where a decision is dear: whole conversations are drawn until so many are dear.
+    asked : callable, optional
+        Gives the dear decisions of each conversation; all of them where None.
+    meter : Meter, optional
+        Counts what a language model was asked for this arm.
     batch_turns : int, optional
         Turns scored together; small where one decision takes long, so that progress is seen.
     """
 
     trigger: Trigger
     max_decisions: int | None = None
+    asked: Callable[[Sequence[Conversation]], Sequence[int]] | None = None
+    meter: Meter | None = None
     batch_turns: int = 2048
 
 
@@ -69,13 +77,17 @@ def compare(
                 f"{dataset.name}; got {len(items)} labelled ones. Label more or set their splits."
             )
     prevalence, prevalence_note = _prevalence(budget, labeled[Split.TUNE])
-    tries = sum(arm.max_decisions is None for arm in arms)
+    drawn = [
+        {split: _draw(arm, split, items, seed=seed) for split, items in labeled.items()}
+        for arm in arms
+    ]
+    sampled = [any(len(draw[split]) < len(labeled[split]) for split in draw) for draw in drawn]
     results = []
-    for arm in arms:
+    for arm, draw, is_sampled in zip(arms, drawn, sampled, strict=True):
         started = time.perf_counter()
         scored = {
-            split: _score(arm, split, items, seed=seed, on_progress=on_progress)
-            for split, items in labeled.items()
+            split: _score(arm, split, items, on_progress=on_progress)
+            for split, items in draw.items()
         }
         decisions = sum(len(s.replay.scores) for s in scored.values())
         elapsed = time.perf_counter() - started
@@ -83,7 +95,7 @@ def compare(
             scored[Split.TUNE],
             budget,
             prevalence=prevalence,
-            tries=max(1, tries),
+            tries=max(1, sampled.count(False)),
             dataset_digest=dataset.digest,
             seed=seed,
         )
@@ -102,8 +114,9 @@ def compare(
                 ),
                 tune=scored[Split.TUNE],
                 test=scored[Split.TEST],
-                sampled=arm.max_decisions is not None,
+                sampled=is_sampled,
                 milliseconds_per_decision=1000 * elapsed / decisions,
+                llm=_llm_use(arm, draw.values(), decisions),
             )
         )
     pairs = all_pairs(
@@ -126,21 +139,66 @@ def compare(
 
 
 def sample_conversations(
-    labeled: Sequence[LabeledConversation], max_decisions: int, *, seed: int
+    labeled: Sequence[LabeledConversation],
+    max_decisions: int,
+    *,
+    seed: int,
+    asked: Callable[[Sequence[Conversation]], Sequence[int]] | None = None,
 ) -> tuple[LabeledConversation, ...]:
-    """Return a seeded draw of whole conversations with at most `max_decisions` decision points.
+    """Return a seeded draw of whole conversations with at most so many dear decisions.
 
     Conversations are taken in random order until the next would not fit, so the draw doesn't
-    favour short ones; the result keeps the dataset's order.
+    favour short ones; the result keeps the dataset's order. The order is that of the seed alone,
+    so that what is drawn for a dear arm is part of what is drawn for one that asks less.
+
+    Parameters
+    ----------
+    labeled : sequence of LabeledConversation
+        What is drawn from.
+    max_decisions : int
+        The limit.
+    seed : int
+        Of the order.
+    asked : callable, optional
+        Gives the dear decisions of each conversation; every decision point where None.
     """
+    conversations = [item.conversation for item in labeled]
+    costs = (asked or _points)(conversations)
     taken, used = [], 0
     for index in np.random.default_rng(seed).permutation(len(labeled)):
-        points = len(labeled[index].conversation.decision_points())
-        if used + points > max_decisions:
+        if used + costs[index] > max_decisions:
             break
-        used += points
+        used += costs[index]
         taken.append(int(index))
     return tuple(labeled[index] for index in sorted(taken))
+
+
+def _points(conversations: Sequence[Conversation]) -> list[int]:
+    return [len(conversation.decision_points()) for conversation in conversations]
+
+
+def _draw(
+    arm: Arm, split: Split, labeled: Sequence[LabeledConversation], *, seed: int
+) -> Sequence[LabeledConversation]:
+    if arm.max_decisions is None:
+        return labeled
+    drawn = sample_conversations(labeled, arm.max_decisions // 2, seed=seed, asked=arm.asked)
+    if len({item.label.handoff for item in drawn}) < 2:
+        raise DataError(
+            f"Expected the sample for {arm.trigger.name!r} to hold both kinds of conversation; "
+            f"{arm.max_decisions} decisions are too few on {split.value}. Raise the limit."
+        )
+    return drawn
+
+
+def _llm_use(
+    arm: Arm, drawn: Iterable[Sequence[LabeledConversation]], decisions: int
+) -> LlmUse | None:
+    if arm.meter is None:
+        return None
+    conversations = [item.conversation for items in drawn for item in items]
+    asked = sum((arm.asked or _points)(conversations))
+    return LlmUse(len(conversations), decisions, asked, arm.meter.usage, arm.meter.price)
 
 
 def _score(
@@ -148,16 +206,8 @@ def _score(
     split: Split,
     labeled: Sequence[LabeledConversation],
     *,
-    seed: int,
     on_progress: Progress | None,
 ) -> ScoredSplit:
-    if arm.max_decisions is not None:
-        labeled = sample_conversations(labeled, arm.max_decisions // 2, seed=seed)
-        if len({item.label.handoff for item in labeled}) < 2:
-            raise DataError(
-                f"Expected the sample for {arm.trigger.name!r} to hold both kinds of conversation; "
-                f"{arm.max_decisions} decisions are too few on {split.value}. Raise the limit."
-            )
     name, total, done = f"{arm.trigger.name} on {split.value}", len(labeled), 0
 
     def advance(conversations: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from handoff_eval.evaluation.intervals import Estimate
+from handoff_eval.evaluation.llm_use import LlmUse
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.paired import PairedDifference
 from handoff_eval.evaluation.scored import Measures, Ranking, ScoredSplit
@@ -20,7 +21,8 @@ class ArmResult:
     """What was found for one arm.
 
     `measures` and `ranking` are of test alone. `sampled` says that the arm was asked on a draw of
-    the conversations, so that it can't be chosen and its counts are smaller.
+    the conversations, so that it can't be chosen and its counts are smaller. `llm` says what a
+    language model was asked and what that cost; None where none was.
     """
 
     name: str
@@ -32,6 +34,7 @@ class ArmResult:
     test: ScoredSplit
     sampled: bool
     milliseconds_per_decision: float
+    llm: LlmUse | None = None
 
     def estimates(self) -> list[tuple[str, Estimate]]:
         """Return name and estimate of every measure and ranking, in the order of the table."""
@@ -90,6 +93,8 @@ class Comparison:
             row["positives"] = int(arm.test.positive.sum())
             for name, estimate in arm.estimates():
                 row[name] = estimate.short
+            if any(other.llm for other in self.arms):
+                row["asked of a model"] = f"{arm.llm.share:.0%}" if arm.llm else "none"
             row["threshold"] = round(arm.point.threshold, 4)
             row["certified"] = "yes" if arm.point.certificate else "no"
             rows.append(row)
@@ -136,6 +141,7 @@ class Comparison:
                     "positives": int(arm.test.positive.sum()),
                     "operating_point": arm.point.to_dict(),
                     "milliseconds_per_decision": arm.milliseconds_per_decision,
+                    "llm": None if arm.llm is None else arm.llm.to_dict(),
                     "metrics": {name: e.to_dict() for name, e in arm.estimates()},
                 }
                 for arm in self.arms

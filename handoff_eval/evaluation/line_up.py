@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handoff_eval.conversation import Split
+from handoff_eval.conversation import LabeledConversation, Split
 from handoff_eval.evaluation.compare import Arm
+from handoff_eval.evaluation.llm_arms import LlmArms, LlmPlan
 from handoff_eval.llm.asker import Asker
 from handoff_eval.settings import cache_dir
 from handoff_eval.transcripts.read import Dataset
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
 RECORDED_REPLIES = "replies.jsonl"
 """File of a dataset folder with the replies of an earlier run, so that nobody has to ask again."""
-
-PROMPT_BATCH_TURNS = 16
 
 
 def recorded_replies(dataset: Dataset) -> Path | None:
@@ -37,7 +37,7 @@ def line_up(
     instruction: str,
     asker: Callable[[], Asker],
     rules: Path | None = None,
-    max_llm_decisions: int = 600,
+    llm: LlmPlan | None = None,
     seed: int = 0,
 ) -> list[Arm]:
     """Return the arms named, in that order.
@@ -51,28 +51,45 @@ def line_up(
     instruction : str
         The condition in plain language, for the arms that read it.
     asker : callable
-        Gives the asker of the prompt arm; called only when that arm is named.
+        Gives the asker of the arms that need one; called once, and only where one is named.
     rules : Path, optional
         Keyword rules instead of the shipped ones.
-    max_llm_decisions : int
-        Limit of the prompt arm.
+    llm : LlmPlan, optional
+        How language models take part.
     seed : int
         Of the folds of the trained head.
     """
+
+    def fit_minilm(labeled: Sequence[LabeledConversation]) -> ClassifierTrigger:
+        return _train_minilm(labeled, seed=seed)
+
+    minilm = cache(lambda: train_minilm(dataset, seed=seed))
+    asking = LlmArms(
+        dataset.labeled(Split.TRAIN),
+        instruction=instruction,
+        asker=asker,
+        encoder=cached_minilm,
+        plan=llm or LlmPlan(),
+    )
     builders: dict[str, Callable[[], Arm]] = {
         "keyword": lambda: Arm(KeywordTrigger(read_rules(rules) if rules else default_rules())),
         "similarity": lambda: Arm(_similarity(instruction)),
-        "minilm": lambda: Arm(train_minilm(dataset, seed=seed)),
-        "prompt": lambda: _prompt(instruction, asker(), max_llm_decisions),
+        "minilm": lambda: Arm(minilm()),
+        "prompt": asking.prompt,
+        "cascade": lambda: asking.cascade(fit_minilm, minilm(), seed=seed),
     }
     return [builders[name]() for name in names]
 
 
 def train_minilm(dataset: Dataset, *, seed: int = 0) -> ClassifierTrigger:
     """Train the MiniLM arm on the train split; vectors come from the cache where they can."""
+    return _train_minilm(dataset.labeled(Split.TRAIN), seed=seed)
+
+
+def _train_minilm(labeled: Sequence[LabeledConversation], *, seed: int) -> ClassifierTrigger:
     from handoff_eval.triggers.train import train_classifier
 
-    return train_classifier(dataset.labeled(Split.TRAIN), cached_minilm(), seed=seed)
+    return train_classifier(labeled, cached_minilm(), seed=seed)
 
 
 def cached_minilm() -> CachedEncoder:
@@ -87,13 +104,3 @@ def _similarity(instruction: str) -> SimilarityTrigger:
     from handoff_eval.triggers.similarity import SimilarityTrigger
 
     return SimilarityTrigger(instruction, cached_minilm())
-
-
-def _prompt(instruction: str, asker: Asker, max_decisions: int) -> Arm:
-    from handoff_eval.triggers.prompt import PromptTrigger
-
-    return Arm(
-        PromptTrigger(instruction, asker),
-        max_decisions=max_decisions,
-        batch_turns=PROMPT_BATCH_TURNS,
-    )

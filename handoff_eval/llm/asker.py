@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from handoff_eval.errors import EndpointError
+from handoff_eval.errors import EndpointError, SettingsError
 from handoff_eval.llm.endpoint import Endpoint, RemoteModel
 from handoff_eval.llm.local import LocalModel
 from handoff_eval.llm.question import Exchange, Question, Reply
@@ -211,6 +211,46 @@ def default_asker(
         model = RemoteModel(settings, limits or LlmLimits.from_environment())
     replies = ReplyStore(cache=cache_dir() / "replies.sqlite", recorded=recorded, live=live)
     return ModelAsker(model, replies=replies, observer=observer)
+
+
+class SettingsAsker:
+    """Asks the model of the settings at the time, and no other than a trigger was measured with.
+
+    Parameters
+    ----------
+    identity : str
+        Of the model it was measured with.
+    """
+
+    def __init__(self, identity: str) -> None:
+        self._identity = identity
+        self._asker: ModelAsker | None = None
+
+    @property
+    def identity(self) -> str:
+        """The model that is expected."""
+        return self._identity
+
+    def ask(self, questions: Sequence[Question]) -> list[Reply]:
+        """Return one reply a question, in the order given.
+
+        Raises
+        ------
+        SettingsError
+            When the settings name another model.
+        EndpointError
+            When a question could not be answered.
+        """
+        if self._asker is None:
+            asker = default_asker()
+            if asker.identity != self._identity:
+                raise SettingsError(
+                    f"Expected the model it was measured with, {self._identity}; the settings give "
+                    f"{asker.identity}. Set HANDOFF_EVAL_LLM_URL and HANDOFF_EVAL_LLM_MODEL, or "
+                    "measure and export with the other one."
+                )
+            self._asker = asker
+        return self._asker.ask(questions)
 
 
 def _cancel(futures: Mapping[Future[Reply], str]) -> None:

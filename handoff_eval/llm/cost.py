@@ -76,9 +76,12 @@ class Meter:
     ----------
     asker : Asker
         Who is asked.
+    price : Price, optional
+        What its tokens cost.
     """
 
-    def __init__(self, asker: Asker) -> None:
+    def __init__(self, asker: Asker, *, price: Price | None = None) -> None:
+        self.price = price
         self._asker = asker
         self._replies: dict[str, Reply] = {}
 

@@ -7,5 +7,6 @@ ARMS = {
     "similarity": "zero-shot similarity of the instruction's clauses to the turns (MiniLM)",
     "minilm": "MiniLM embeddings and conversation features under a trained head",
     "prompt": "the instruction as a prompt to a language model (local SmolLM2-135M by default)",
+    "cascade": "minilm, and the prompt where it is unsure",
 }
 """Name and one-line help of each arm."""

@@ -80,7 +80,7 @@ class PromptTrigger:
         examples = f" with {len(shots)} examples" if shots else ""
         digest = self.template.digest(instruction, self.shots)
         self.description = f"{asker.identity}, prompt {digest}{examples}"
-        self._max_bytes = max_bytes - SHOT_BYTES * len(shots)
+        self.max_bytes = max_bytes
         self._graded: bool | None = None
 
     def encode(self, turns: Sequence[Turn]) -> list[Turn]:
@@ -152,7 +152,7 @@ class PromptTrigger:
             self.instruction,
             turns,
             closed=closed,
-            max_bytes=self._max_bytes,
+            max_bytes=self.max_bytes - SHOT_BYTES * len(self.shots),
             form=form,
             shots=self.shots,
         )

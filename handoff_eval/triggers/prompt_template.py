@@ -67,7 +67,6 @@ class PromptTemplate:
     """
 
     def __init__(self, text: str, *, source: str = "prompt") -> None:
-        self.text = text
         self._sections = {**(_shipped() if source != _SHIPPED else {}), **_parse(text, source)}
 
     def render(
@@ -108,6 +107,11 @@ class PromptTemplate:
             messages += [asked, Message("assistant", _ANSWERS[form][shot.handoff])]
         messages.append(self._user(turns, closed=closed, max_bytes=max_bytes, form=form))
         return tuple(messages)
+
+    @property
+    def text(self) -> str:
+        """The prompt as a file with every section, so that no default can change it later."""
+        return "\n".join(f"[{name}]\n{self._sections[name].template}" for name in SECTIONS) + "\n"
 
     @property
     def probe(self) -> Message:

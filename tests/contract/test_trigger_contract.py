@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,16 +13,21 @@ from handoff_eval.conversation import Conversation, Role, Split, Turn
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.replay import replay
+from handoff_eval.llm.asker import Asker, default_asker
+from handoff_eval.llm.question import Message, Question
 from handoff_eval.production.bundle import read_bundle, write_bundle
 from handoff_eval.production.parity import check_parity
 from handoff_eval.trigger import Trigger
+from handoff_eval.triggers.cascade import Band, CascadeTrigger
 from handoff_eval.triggers.classifier import ClassifierTrigger
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
 from handoff_eval.triggers.prompt import PromptTrigger
+from handoff_eval.triggers.shots import Shot
 from handoff_eval.triggers.similarity import SimilarityTrigger
 from handoff_eval.triggers.train import train_classifier
 from tests.builders import talk
 from tests.fakes import WordCountingAsker
+from tests.llm_provider import Answer, completion, provider
 from tests.training import TRAINING
 
 TALKS = [
@@ -49,14 +55,30 @@ def similarity() -> Trigger:
     )
 
 
-def prompt() -> Trigger:
-    return PromptTrigger("Email us when a person is needed.", WordCountingAsker())
+def prompt(asker: Asker | None = None) -> PromptTrigger:
+    shot = Shot(TALKS[3].turns, closed=True, handoff=False)
+    return PromptTrigger(
+        "Email us when a person is needed.", asker or WordCountingAsker(), shots=[shot]
+    )
+
+
+def cascade(asker: Asker | None = None) -> Trigger:
+    return CascadeTrigger(hashing(), prompt(asker), Band(0.05, 0.9, share=0.5))
+
+
+def served_word_counter(body: dict[str, Any]) -> Answer:
+    """Answer over HTTP as the word counter does."""
+    messages = tuple(Message(m["role"], m["content"]) for m in body["messages"])
+    (reply,) = WordCountingAsker().ask([Question(messages, max_tokens=1, answers=("yes", "no"))])
+    return completion(reply.text, logprobs=[(c.token, c.logprob) for c in reply.logprobs or ()])
 
 
 EXPORTABLE = [keyword, hashing]
 
 
-@pytest.fixture(params=[keyword, hashing, similarity, prompt], ids=lambda make: make.__name__)
+@pytest.fixture(
+    params=[keyword, hashing, similarity, prompt, cascade], ids=lambda make: make.__name__
+)
 def trigger(request: pytest.FixtureRequest) -> Trigger:
     return request.param()
 
@@ -133,7 +155,25 @@ def test_explanation_points_into_the_prefix(trigger: Trigger) -> None:
 @pytest.mark.parametrize("make", EXPORTABLE, ids=lambda make: make.__name__)
 def test_export_scores_and_explains_the_same(make: Callable[[], Trigger], tmp_path: Path) -> None:
     """Read back from its bundle, a trigger decides as it was measured."""
-    trigger = make()
+    check_export(make(), tmp_path)
+
+
+@pytest.mark.parametrize("make", [prompt, cascade], ids=lambda make: make.__name__)
+def test_export_with_the_endpoint_as_a_setting(
+    make: Callable[[Asker], Trigger], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read back, it asks the endpoint of the settings and decides as it was measured."""
+    monkeypatch.setenv("HANDOFF_EVAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HANDOFF_EVAL_LLM_MODEL", "tiny")
+    with provider(served_word_counter) as served:
+        monkeypatch.setenv("HANDOFF_EVAL_LLM_URL", served.settings.url)
+        with default_asker() as asker:
+            check_export(make(asker), tmp_path)
+
+    assert len(served.requests) > 5
+
+
+def check_export(trigger: Trigger, tmp_path: Path) -> None:
     played = replay(trigger, TALKS)
     threshold = float(np.median(played.scores)) + 1e-3
     point = OperatingPoint(trigger.name, threshold, Split.TUNE, None, "")

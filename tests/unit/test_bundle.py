@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from handoff_eval.conversation import Split
 from handoff_eval.encoders.hashing import HashingEncoder
-from handoff_eval.errors import BundleError, ParityError
+from handoff_eval.errors import BundleError, ParityError, SettingsError
 from handoff_eval.evaluation.operating_point import Certificate, OperatingPoint
 from handoff_eval.evaluation.replay import Replay, replay
 from handoff_eval.production.bundle import read_bundle, write_bundle
@@ -115,18 +116,31 @@ def test_an_operating_point_of_another_trigger_is_refused(tmp_path: Path) -> Non
         )
 
 
-def test_a_prompt_does_not_leave_the_workbench(tmp_path: Path) -> None:
-    """What needs a language model is refused with the reason, and leaves nothing behind."""
-    with pytest.raises(BundleError, match=r"runs without the workbench .*; got 'prompt'"):
-        write_bundle(
-            PromptTrigger("when?", WordCountingAsker()),
-            point("prompt"),
-            handoff="s",
-            instruction="i",
-            to=tmp_path / "b",
-        )
+def test_a_kind_that_is_not_known_does_not_leave_the_workbench(tmp_path: Path) -> None:
+    """A trigger of the user's own is refused with the reason, and leaves nothing behind."""
+    own = SimpleNamespace(name="own", description="mine")
+    with pytest.raises(BundleError, match=r"runs without the workbench .*; got 'own'"):
+        write_bundle(own, point("own"), handoff="s", instruction="i", to=tmp_path / "b")
 
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("url", [None, "http://127.0.0.1:9/v1"])
+def test_a_prompt_asks_no_other_model_than_it_was_measured_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str | None
+) -> None:
+    """The endpoint is a setting at the time of asking; another model is refused by name."""
+    monkeypatch.setenv("HANDOFF_EVAL_CACHE", str(tmp_path / "cache"))
+    if url is not None:
+        monkeypatch.setenv("HANDOFF_EVAL_LLM_URL", url)
+        monkeypatch.setenv("HANDOFF_EVAL_LLM_MODEL", "other")
+    trigger = PromptTrigger("when?", WordCountingAsker())
+    to = write_bundle(trigger, point("prompt"), handoff="s", instruction="i", to=tmp_path / "b")
+    bundle = read_bundle(to)
+
+    assert bundle.trigger.description == trigger.description
+    with pytest.raises(SettingsError, match="measured with, word-counter; the settings give"):
+        bundle.trigger.score([()], [True])
 
 
 def _truncate(folder: Path) -> None:
