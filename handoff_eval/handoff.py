@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from handoff_eval.errors import SettingsError
+from handoff_eval.handoff_rules import Cap, LiveSide, VolumeWarning
+from handoff_eval.hours import BusinessHours
 
 DEFAULT_INSTRUCTION = (
     "Send an email summary when the user's issue hasn't been resolved, when they ask to be "
@@ -78,11 +81,22 @@ class Handoff:
     recipients : tuple of str
         Addresses of the team.
     response_time : str
-        What the customer is told, such as "one working day".
+        What the customer is told, such as "one working day"; `{due}` in "by {due}" stands for the
+        moment that `hours.answer_within_hours` comes to.
     sender : str
         The From address, on the team's own domain.
+    mask_personal_data : bool
+        Mask email addresses and telephone numbers in what the team gets.
     budget : Budget, optional
         None when the file states none.
+    hours : BusinessHours, optional
+        When the team answers; None means always.
+    cap : Cap, optional
+        None lets every email go out on its own.
+    warning : VolumeWarning
+        Used where there is a budget.
+    live : LiveSide, optional
+        Tried first while the team is open.
     """
 
     name: str
@@ -90,7 +104,12 @@ class Handoff:
     instruction: str = DEFAULT_INSTRUCTION
     response_time: str = "one working day"
     sender: str = "handoff@localhost"
+    mask_personal_data: bool = False
     budget: Budget | None = None
+    hours: BusinessHours | None = None
+    cap: Cap | None = None
+    warning: VolumeWarning = field(default_factory=VolumeWarning)
+    live: LiveSide | None = None
 
     def __post_init__(self) -> None:
         for name in ("name", "instruction", "response_time", "sender"):
@@ -102,6 +121,17 @@ class Handoff:
         for name in ("name", "response_time", "sender"):
             if any(character in getattr(self, name) for character in "\r\n\0"):
                 raise SettingsError(f"Expected {name} to be one line; got {getattr(self, name)!r}.")
+        if not isinstance(self.mask_personal_data, bool):
+            raise SettingsError(
+                f"Expected mask_personal_data to be true or false; got {self.mask_personal_data!r}."
+            )
+        if "{due}" in self.response_time and (
+            self.hours is None or self.hours.answer_within_hours is None
+        ):
+            raise SettingsError(
+                "Expected hours with answer_within_hours, from which {due} in response_time is "
+                f"told; {self.name!r} has none."
+            )
         if not self.recipients:
             raise SettingsError(f"Expected at least one recipient for {self.name!r}; got none.")
         for address in (*self.recipients, self.sender):
@@ -156,20 +186,41 @@ def _handoff(table: Any, where: str) -> Handoff:
     if "name" not in values:
         raise SettingsError(f"{where}: expected a name; got none.")
     values["recipients"] = tuple(recipients)
-    budget = values.get("budget")
-    if budget is not None:
-        if not isinstance(budget, dict):
-            raise SettingsError(f"{where}: expected budget to be a table; got {budget!r}.")
-        _refuse_unknown(budget, Budget, f"{where}.budget")
     try:
-        if budget is not None:
-            values["budget"] = Budget(**budget)
+        for name, read in _TABLES.items():
+            if name in values:
+                values[name] = read(_table(values[name], f"{where}.{name}"))
         return Handoff(**values)
     except SettingsError as error:
-        raise SettingsError(f"{where}: {error}") from None
+        words = str(error)
+        raise SettingsError(words if words.startswith(where) else f"{where}: {words}") from None
     except TypeError as error:
         missing = str(error).split("argument")[-1].lstrip("s: ")
         raise SettingsError(f"{where}: expected a value for {missing}; got none.") from None
+
+
+def _table(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise SettingsError(f"{where}: expected a table; got {value!r}.")
+    kind = _KINDS.get(where.rpartition(".")[2])
+    if kind is not None:
+        _refuse_unknown(value, kind, where)
+    return value
+
+
+_KINDS: dict[str, type] = {
+    "budget": Budget,
+    "cap": Cap,
+    "warning": VolumeWarning,
+    "live": LiveSide,
+}
+_TABLES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "budget": lambda table: Budget(**table),
+    "hours": BusinessHours.from_table,
+    "cap": Cap.from_table,
+    "warning": lambda table: VolumeWarning(**table),
+    "live": lambda table: LiveSide(**table),
+}
 
 
 def _refuse_unknown(table: dict[str, Any], kind: type, where: str) -> None:

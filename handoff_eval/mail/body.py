@@ -14,7 +14,7 @@ from typing import Any
 from handoff_eval.conversation import Conversation, Reason, Role, Turn
 from handoff_eval.decision import Decision
 from handoff_eval.handoff import Handoff
-from handoff_eval.mail.customer import promised_time
+from handoff_eval.mail.customer import promise
 from handoff_eval.summaries.contact import Contact
 from handoff_eval.summaries.facts import FactKind, mask_cards, mask_contacts
 from handoff_eval.summaries.sentences import Line, shorten
@@ -74,14 +74,14 @@ class View:
         decision: Decision,
         summary: Summary,
         contact: Contact,
-        masked: bool,
+        sent_at: datetime,
     ) -> None:
         self.handoff = handoff
         self.conversation = conversation
         self.decision = decision
         self.summary = summary
         self.contact = contact
-        self.masked = masked
+        self.sent_at = sent_at
         self.turns: Sequence[Turn] = conversation.turns[: decision.turns]
         self.subject = self.show(summary.subject)
         evidence = decision.explanation.evidence_turn
@@ -94,7 +94,7 @@ class View:
     def show(self, text: str) -> str:
         """Return text from outside as it may be shown."""
         cleaned = _clean(text)
-        return mask_contacts(cleaned) if self.masked else cleaned
+        return mask_contacts(cleaned) if self.handoff.mask_personal_data else cleaned
 
     def page(self) -> dict[str, Any]:
         """Return everything the two bodies show."""
@@ -170,10 +170,10 @@ class View:
 
     def promise(self) -> str:
         """Return what the customer is told, in the handoff's own response time."""
-        when = promised_time(self.handoff)
+        when = promise(self.handoff, self.sent_at)
         if self.contact.address is None:
-            return f"The customer is asked for an address; an answer is promised within {when}."
-        return f"The customer is told that a person will follow up by email within {when}."
+            return f"The customer is asked for an address; an answer is promised {when}."
+        return f"The customer is told that a person will follow up by email {when}."
 
     def rows(self) -> list[tuple[str, list[str]]]:
         """Return who it is and what was named, as labelled rows."""
@@ -250,7 +250,7 @@ class View:
         count = len(self.turns)
         turns = f"{count} turn{'' if count == 1 else 's'}"
         if self.attached:
-            return f"{turns}, attached as transcript.txt; below are those around the decision."
+            return f"{turns}, attached as a text file; below are those around the decision."
         later = " What came later is not shown." if count < len(self.conversation.turns) else ""
         return f"{turns}, up to the decision.{later}"
 

@@ -1,17 +1,114 @@
-"""From decisions to queued emails: one for each handoff and conversation that fired."""
+"""From a decision to a stored intent: which way it goes, and what is stored.
+
+The intent is durable when `hand_over` returns, before any server is asked. One conversation and
+handoff is stored once, whatever is called how often.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from handoff_eval.conversation import Conversation
+from handoff_eval.conversation import Conversation, Reason
 from handoff_eval.decision import Decision
 from handoff_eval.handoff import Handoff
-from handoff_eval.mail.message import build_message
+from handoff_eval.hours import day_of
+from handoff_eval.mail.brief import Brief
+from handoff_eval.mail.customer import goes_live
+from handoff_eval.mail.entries import Limit
+from handoff_eval.mail.headers import email_key
+from handoff_eval.mail.message import build_message, view_of
 from handoff_eval.mail.outbox import Outbox
+from handoff_eval.mail.volume import warn_of_volume
 from handoff_eval.summaries.structured import StructuredSummarizer
 from handoff_eval.summaries.summary import Summarizer
+
+LIVE_FOR = timedelta(minutes=10)
+"""How old a live handoff may grow in the outbox; after that the customer gets the email."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which way a handoff goes.
+
+    Attributes
+    ----------
+    live_until : datetime or None
+        The live side is tried first, until then; None for an email at once.
+    limit : Limit or None
+        The cap that an email keeps; None where there is none or the reason passes it.
+    """
+
+    live_until: datetime | None
+    limit: Limit | None
+
+
+def route(handoff: Handoff, *, reason: Reason | None, at: datetime) -> Route:
+    """Return which way a handoff goes that fires at a moment."""
+    live_until = None
+    if goes_live(handoff, at):
+        closes = None if handoff.hours is None else handoff.hours.closes(at)
+        live_until = at + LIVE_FOR if closes is None else min(closes, at + LIVE_FOR)
+    cap = handoff.cap
+    if cap is None or reason in cap.urgent:
+        return Route(live_until, None)
+    zone = zone_of(handoff)
+    start, tomorrow = day_of(at, zone)
+    due = [datetime.combine(day.date(), cap.digest_at, zone) for day in (start, tomorrow)]
+    return Route(live_until, Limit(cap.per_day, start, next(d for d in due if d > at)))
+
+
+def zone_of(handoff: Handoff) -> ZoneInfo:
+    """Return the zone in which a handoff's days begin."""
+    return ZoneInfo("UTC") if handoff.hours is None else handoff.hours.timezone
+
+
+def hand_over(
+    outbox: Outbox,
+    handoff: Handoff,
+    conversation: Conversation,
+    decision: Decision,
+    *,
+    at: datetime,
+    summarizer: Summarizer | None = None,
+) -> bool:
+    """Store the handoff of a decision that fired; False when it was stored before.
+
+    The team is warned, at most once a period, when the day's volume shows that the rate has left
+    what was certified.
+
+    Parameters
+    ----------
+    outbox : Outbox
+    handoff : Handoff
+    conversation : Conversation
+        The email holds the turns that were visible at the fire.
+    decision : Decision
+    at : datetime
+        The moment of the fire, with a time zone; it is the email's date.
+    summarizer : Summarizer, optional
+        Writes what the team reads; the structured one, which needs no model, when None.
+    """
+    summarizer = StructuredSummarizer() if summarizer is None else summarizer
+    summary = summarizer.summarize(conversation.turns[: decision.turns], decision=decision)
+    view = view_of(handoff, conversation, decision, summary, sent_at=at)
+    way = route(handoff, reason=decision.explanation.reason, at=at)
+    brief = None
+    if way.live_until is not None or way.limit is not None:
+        brief = Brief.of(view, key=email_key(handoff.name, conversation.id)).to_json()
+    stored = outbox.enqueue(
+        build_message(view),
+        handoff=handoff.name,
+        conversation_id=conversation.id,
+        brief=brief,
+        live_until=way.live_until,
+        limit=way.limit,
+    )
+    if stored:
+        warn_of_volume(outbox, handoff, at=at, zone=zone_of(handoff))
+    return stored
 
 
 def queue_emails(
@@ -23,30 +120,30 @@ def queue_emails(
     sent_at: datetime,
     summarizer: Summarizer | None = None,
 ) -> int:
-    """Queue the email of every decision that fired; return how many were new.
-
-    A conversation that has its email for this handoff already is left as it is.
+    """Hand over every decision that fired, all at one moment; return how many were new.
 
     Parameters
     ----------
-    outbox : SqliteOutbox
+    outbox : Outbox
     handoff : Handoff
         Whose decisions these are.
     conversations : mapping of str to Conversation
-        By id; the email holds the turns that were visible at the fire.
+        By id.
     decisions : sequence of Decision
     sent_at : datetime
-        The emails' date, with a time zone.
+        With a time zone.
     summarizer : Summarizer, optional
-        Writes what the email says; the structured one, which needs no model, when None.
+        The structured one when None.
     """
-    summarizer = StructuredSummarizer() if summarizer is None else summarizer
-    queued = 0
-    for decision in decisions:
-        if not decision.fired:
-            continue
-        conversation = conversations[decision.conversation_id]
-        summary = summarizer.summarize(conversation.turns[: decision.turns], decision=decision)
-        message = build_message(handoff, conversation, decision, summary, sent_at=sent_at)
-        queued += outbox.enqueue(message, handoff=handoff.name, conversation_id=conversation.id)
-    return queued
+    return sum(
+        hand_over(
+            outbox,
+            handoff,
+            conversations[decision.conversation_id],
+            decision,
+            at=sent_at,
+            summarizer=summarizer,
+        )
+        for decision in decisions
+        if decision.fired
+    )

@@ -44,6 +44,11 @@ class Store(ABC):
             ).fetchall()
         return None if row["due_at"] is None else max(0.0, float(row["due_at"]) - now)
 
+    def now(self) -> float:
+        """Return seconds since 1970 by the clock that all processes of this outbox share."""
+        with self._transaction(write=False) as run:
+            return self._now(run)
+
     def counts(self) -> dict[Status, int]:
         """Return the number of emails of each status, zeros included."""
         with self._transaction(write=False) as run:

@@ -8,20 +8,26 @@ avoids this: recording first would lose the email instead.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import uuid4
 
-from handoff_eval.errors import SettingsError
+from handoff_eval.errors import DeliveryError, SettingsError
+from handoff_eval.mail.brief import Brief
 from handoff_eval.mail.delivery import Delivery, Outcome
-from handoff_eval.mail.entries import Lease, Status
+from handoff_eval.mail.digest import collect_digests
+from handoff_eval.mail.entries import Channel, Lease, Status
+from handoff_eval.mail.live import LiveHandoff
+from handoff_eval.mail.outbox import Outbox
 
+_LOGGER = logging.getLogger(__name__)
 _LARGEST_POWER = 62
 _SHORTEST_WAIT = 0.01
 _IDLE_SECONDS = 1.0
@@ -67,36 +73,6 @@ class Flushed:
     waiting: int
 
 
-class Queue(Protocol):
-    """What a worker needs of an outbox; `SqliteOutbox` says what each does."""
-
-    def take(self, worker: str, *, seconds: float) -> Lease | None:
-        """Lease the email that has been due longest; None when none is due."""
-        ...
-
-    def mark_sent(
-        self, lease: Lease, *, pending: Collection[str] = (), error: str | None = None
-    ) -> None:
-        """Record that the server has it."""
-        ...
-
-    def put_back(self, lease: Lease, *, delay: float, error: str, pending: Collection[str]) -> bool:
-        """Queue it again; False when the lease was lost."""
-        ...
-
-    def bury(self, lease: Lease, *, error: str) -> bool:
-        """Make it a dead letter; False when the lease was lost."""
-        ...
-
-    def seconds_to_next(self) -> float | None:
-        """Return how long until something is due; None when nothing waits."""
-        ...
-
-    def counts(self) -> dict[Status, int]:
-        """Return the number of emails of each status."""
-        ...
-
-
 class Transport(Protocol):
     """What hands a message over; `SmtpTransport` is the one that ships."""
 
@@ -116,9 +92,11 @@ class Worker:
 
     Parameters
     ----------
-    outbox : Queue
+    outbox : Outbox
     transport : Transport
         This worker's own.
+    live : LiveHandoff, optional
+        What live handoffs are tried on; without one they become emails.
     policy : RetryPolicy
     lease : float
         Seconds an email is kept from other workers. An attempt is cut after two thirds of it,
@@ -134,9 +112,10 @@ class Worker:
 
     def __init__(
         self,
-        outbox: Queue,
+        outbox: Outbox,
         transport: Transport,
         *,
+        live: LiveHandoff | None = None,
         policy: RetryPolicy | None = None,
         lease: float = 300.0,
         poll: float = 1.0,
@@ -148,6 +127,7 @@ class Worker:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._outbox = outbox
         self._transport = transport
+        self._live = live
         self._policy = policy or RetryPolicy()
         self._lease = lease
         self._poll = poll
@@ -161,13 +141,17 @@ class Worker:
         self._stopping.set()
 
     def run(self) -> None:
-        """Work until `stop` is called."""
+        """Work until `stop` is called, through failures of the outbox's store too."""
         try:
             while not self._stopping.is_set():
-                if not self.step():
-                    self._wait(self._poll)
+                try:
+                    if not self.step():
+                        self._wait(self._poll)
+                except DeliveryError as error:
+                    _LOGGER.warning("%s", error)
+                    self._stopping.wait(self._poll)
         finally:
-            self._transport.close()
+            self.close()
 
     def flush(self, *, within: float | None = None) -> Flushed:
         """Work until nothing waits, counting what became of the emails.
@@ -190,16 +174,20 @@ class Worker:
                 if not self.step():
                     self._wait(min(self._poll, left))
         finally:
-            self._transport.close()
+            self.close()
         counts = self._outbox.counts()
         waiting = counts[Status.QUEUED] + counts[Status.SENDING]
         return Flushed(sent=self._sent, dead=self._dead, waiting=waiting)
 
     def step(self) -> bool:
         """Make one attempt at the email that has been due longest; False when none is due."""
+        collect_digests(self._outbox)
         lease = self._outbox.take(self.name, seconds=self._lease)
         if lease is None:
             return False
+        if lease.channel is Channel.LIVE:
+            self._go_live(lease)
+            return True
         if lease.attempts > self._policy.max_attempts:
             self._end(lease, lease.pending, "the worker died during the last attempt")
             return True
@@ -214,6 +202,41 @@ class Worker:
             self._on_attempt(lease, answer)
         return True
 
+    def close(self) -> None:
+        """End the connections; the next step opens them again."""
+        self._transport.close()
+        if self._live is not None:
+            self._live.close()
+
+    def _go_live(self, lease: Lease) -> None:
+        """Hand over live, or make it an email that is due at once."""
+        words = "no live side is set up here"
+        if self._live is not None and lease.brief is not None:
+            words = "it came too late for the live side"
+            if lease.live_until is not None and self._outbox.now() < lease.live_until:
+                answer = self._live.open(Brief.from_json(lease.brief))
+                if answer.accepted:
+                    self._insist(lambda: self._outbox.mark_sent(lease, reference=answer.reference))
+                    self._sent += 1
+                    return
+                words = answer.words
+        self._outbox.fall_back(lease, error=words)
+
+    def _insist(self, record: Callable[[], None]) -> None:
+        """Record what the other side has, again and again while the lease lasts.
+
+        A store that fails for a moment (a database that restarts) must not make a second copy.
+        """
+        end = time.monotonic() + self._lease / 3
+        while True:
+            try:
+                record()
+                return
+            except DeliveryError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(min(0.2, self._lease / 30))
+
     def _record(self, lease: Lease, answer: Delivery) -> None:
         pending = tuple(a for a in lease.pending if a not in answer.delivered)
         if answer.outcome is Outcome.RETRY and lease.attempts < self._policy.max_attempts:
@@ -224,7 +247,9 @@ class Worker:
 
     def _end(self, lease: Lease, pending: tuple[str, ...], words: str) -> None:
         if len(pending) < len(lease.recipients):
-            self._outbox.mark_sent(lease, pending=pending, error=words or None)
+            self._insist(
+                lambda: self._outbox.mark_sent(lease, pending=pending, error=words or None)
+            )
             self._sent += 1
         else:
             self._outbox.bury(lease, error=words)

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handoff_eval.errors import SettingsError
+from handoff_eval.errors import DeliveryError, SettingsError
 from handoff_eval.mail.delivery import Delivery, Outcome, SmtpSettings, SmtpTransport
 from handoff_eval.mail.entries import Status
 from handoff_eval.mail.sqlite_outbox import SqliteOutbox
@@ -710,3 +711,41 @@ def test_every_copy_has_the_same_message_id(tmp_path: Path) -> None:
     assert len(server.received) == 2
     assert server.received[0] == server.received[1]
     assert b"Message-ID: <1@example.com>" in server.received[0]
+
+
+def test_a_store_that_fails_for_a_moment_makes_no_second_copy(
+    outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the server took is recorded as soon as the store works again."""
+    record, failures = outbox.mark_sent, [DeliveryError("the database restarts")] * 2
+
+    def flaky(*values: Any, **options: Any) -> None:
+        if failures:
+            raise failures.pop()
+        record(*values, **options)
+
+    monkeypatch.setattr(outbox, "mark_sent", flaky)
+    transport = StubTransport(Delivery(delivered=(A, B)))
+    done = Worker(outbox, transport, lease=3.0).flush(within=10)
+
+    assert done.sent == 1
+    assert outbox.entries()[0].attempts == 1
+
+
+def test_a_worker_outlives_a_store_that_fails(
+    outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure while looking for work is told, and the worker goes on."""
+    take, failures = outbox.take, [DeliveryError("the database restarts")]
+
+    def flaky(*values: Any, **options: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return take(*values, **options)
+
+    monkeypatch.setattr(outbox, "take", flaky)
+    transport = StubTransport(Delivery(delivered=(A, B)))
+    worker = Worker(outbox, transport, poll=0.01, on_attempt=lambda *_: worker.stop())
+    worker.run()
+
+    assert outbox.entries()[0].status is Status.SENT

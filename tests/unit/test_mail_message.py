@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -17,7 +18,7 @@ from handoff_eval.conversation import Conversation, Customer, Reason, Role, Turn
 from handoff_eval.decision import Decision
 from handoff_eval.errors import DataError, SettingsError
 from handoff_eval.handoff import Handoff
-from handoff_eval.mail.message import build_message
+from handoff_eval.mail.message import build_message, view_of
 from handoff_eval.summaries.structured import StructuredSummarizer
 from handoff_eval.trigger import Explanation
 
@@ -72,9 +73,8 @@ def email_of(
         Explanation(reason, evidence),
     )
     summary = StructuredSummarizer().summarize(turns, decision=decision)
-    return build_message(
-        handoff, conversation, decision, summary, sent_at=SENT, mask_personal_data=masked
-    )
+    handoff = replace(handoff, mask_personal_data=masked)
+    return build_message(view_of(handoff, conversation, decision, summary, sent_at=SENT))
 
 
 def parsed(message: EmailMessage) -> EmailMessage:
@@ -385,7 +385,7 @@ def test_a_five_megabyte_transcript_is_attached() -> None:
     assert paste in whole
     assert "answer 1\n" in whole
     assert len(page(received)) < 102_400
-    assert "attached as transcript.txt" in plain(received)
+    assert "attached as a text file" in plain(received)
     assert "I want a person now" in plain(received)
     assert max(map(len, message.as_bytes().split(b"\r\n"))) <= 998
 
@@ -437,7 +437,7 @@ def test_a_naive_time_is_refused() -> None:
     summary = StructuredSummarizer().summarize(conversation.turns, decision=decision)
 
     with pytest.raises(DataError, match="sent_at with a time zone"):
-        build_message(TEAM, conversation, decision, summary, sent_at=datetime(2026, 3, 2))
+        view_of(TEAM, conversation, decision, summary, sent_at=datetime(2026, 3, 2))
 
 
 def test_a_decision_about_another_conversation_is_refused() -> None:
@@ -447,7 +447,7 @@ def test_a_decision_about_another_conversation_is_refused() -> None:
     summary = StructuredSummarizer().summarize(conversation.turns, decision=decision)
 
     with pytest.raises(DataError, match="decision about 'c-1'; got one about 'c-2'"):
-        build_message(TEAM, conversation, decision, summary, sent_at=SENT)
+        view_of(TEAM, conversation, decision, summary, sent_at=SENT)
 
 
 def test_a_team_address_no_header_can_carry_is_refused() -> None:

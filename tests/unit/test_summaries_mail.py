@@ -10,7 +10,7 @@ from handoff_eval.decision import Decision
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.handoff import Handoff
 from handoff_eval.mail.dispatch import queue_emails
-from handoff_eval.mail.message import build_message
+from handoff_eval.mail.message import build_message, view_of
 from handoff_eval.mail.sqlite_outbox import SqliteOutbox
 from handoff_eval.summaries.extractive import ExtractiveSummarizer
 from handoff_eval.summaries.sentences import Line
@@ -24,9 +24,8 @@ def bodies(summary: Summary, conversation: Conversation = TALK) -> tuple[str, st
     """Return the plain text and the HTML of the email of a summary."""
     handoff = Handoff(name="support", recipients=("team@example.com",))
     decision = Decision(conversation.id, "support", True, 3, False, 0.9, 0.5)
-    message = build_message(
-        handoff, conversation, decision, summary, sent_at=datetime(2026, 3, 2, tzinfo=UTC)
-    )
+    sent_at = datetime(2026, 3, 2, tzinfo=UTC)
+    message = build_message(view_of(handoff, conversation, decision, summary, sent_at=sent_at))
     parts = [message.get_body((kind,)) for kind in ("plain", "html")]
     plain, html = (str(part.get_content()).replace("\r\n", "\n") for part in parts if part)
     return plain, html
