@@ -1,15 +1,20 @@
 """Send thousands of emails through a misbehaving server and killed workers; print what became.
 
     python benchmarks/mail_faults.py --messages 5000
+    python benchmarks/mail_faults.py --messages 5000 --database own
 
-The table is the one in docs/reliability.md. Exits 1 when an email was lost, altered, misjudged or
-doubled outside the window.
+The second keeps the outbox in a PostgreSQL that is started for it. The tables are those of
+docs/reliability.md. Exits 1 when an email was lost, altered, misjudged or doubled outside the
+window.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -46,14 +51,35 @@ def table(campaign: Campaign) -> str:
     return "\n".join(lines)
 
 
+@contextmanager
+def database(named: str | None) -> Iterator[str | None]:
+    """Return the database named, or for `own` the URL of one that is started here."""
+    if named != "own":
+        yield named
+        return
+    import pgserver
+
+    with (
+        tempfile.TemporaryDirectory(prefix="postgres-") as folder,
+        pgserver.get_server(Path(folder) / "data", cleanup_mode="stop") as server,
+    ):
+        yield server.get_uri()
+
+
 def main() -> int:
     """Run one campaign as the options say."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--messages", type=int, default=5000, help="default: %(default)s")
     parser.add_argument("--workers", type=int, default=8, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
+    parser.add_argument(
+        "--database", metavar="URL", help="an empty PostgreSQL database for the outbox, or 'own'"
+    )
     options = parser.parse_args()
-    campaign = run_campaign(options.messages, workers=options.workers, seed=options.seed)
+    with database(options.database) as url:
+        campaign = run_campaign(
+            options.messages, workers=options.workers, seed=options.seed, database=url
+        )
     print(table(campaign))
     account = campaign.account
     failures = (*account.lost, *account.unaccounted, *account.altered, *account.misjudged)

@@ -1,4 +1,4 @@
-"""Run a local mail server and show what arrives; nothing leaves this machine."""
+"""Run a local mail server and show what arrives on a local page; nothing leaves this machine."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=2525,
         help="on 127.0.0.1; 0 takes a free one (default: %(default)s)",
     )
+    parser.add_argument(
+        "--page-port",
+        type=int,
+        default=8025,
+        help="of the page, on 127.0.0.1; 0 takes a free one (default: %(default)s)",
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON object a message")
 
 
@@ -30,12 +36,17 @@ def run(arguments: argparse.Namespace) -> int:
     import queue
     import sys
 
+    from handoff_eval.mail.page import serving
     from handoff_eval.mail.sink import CaughtEmail, MailSink
 
     arrivals: queue.SimpleQueue[CaughtEmail] = queue.SimpleQueue()
-    with MailSink(arguments.dir, port=arguments.port, on_arrival=arrivals.put) as sink:
+    with (
+        MailSink(arguments.dir, port=arguments.port, on_arrival=arrivals.put) as sink,
+        serving(arguments.dir, port=arguments.page_port) as page,
+    ):
         print(
-            f"listening on {sink.url}, keeping messages in {sink.folder}; Ctrl-C stops",
+            f"listening on {sink.url}, keeping messages in {sink.folder}, showing them at "
+            f"{page.url}; Ctrl-C stops",
             file=sys.stderr,
             flush=True,
         )

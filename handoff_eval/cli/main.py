@@ -21,6 +21,7 @@ COMMANDS = {
     "summarize": "summarize",
     "agreement": "agreement",
     "audit": "audit",
+    "replay": "replay",
     "mailbox": "mailbox",
     "outbox": "outbox",
     "ui": "ui",

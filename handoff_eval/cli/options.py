@@ -68,7 +68,7 @@ def handoff_of(arguments: argparse.Namespace) -> Handoff:
     SettingsError
         When no complete budget is stated, or the file holds several and none is named.
     """
-    handoff = _from_file(arguments.handoff, arguments.handoff_name)
+    handoff = handoff_from_file(arguments.handoff, arguments.handoff_name)
     if arguments.instruction is not None:
         handoff = replace(handoff, instruction=read_text(arguments.instruction))
     stated = {
@@ -116,7 +116,14 @@ def arm_options_of(arguments: argparse.Namespace) -> ArmOptions:
     )
 
 
-def _from_file(path: Path | None, name: str | None) -> Handoff:
+def handoff_from_file(path: Path | None, name: str | None) -> Handoff:
+    """Return the handoff of a file, by its name where there are several; a plain one for None.
+
+    Raises
+    ------
+    SettingsError
+        When the file can't be read, or doesn't say which one.
+    """
     if path is None:
         return Handoff(
             name="handoff", recipients=("team@localhost",), instruction=DEFAULT_INSTRUCTION

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from handoff_eval.mail.entries import Status
-from handoff_eval.mail.sqlite_outbox import SqliteOutbox
+from handoff_eval.mail.outbox import Outbox
 from tests.faults.emails import expected_end
 
 
@@ -78,9 +78,7 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def account_for(
-    folder: Path, outbox: SqliteOutbox, *, messages: int, holds: Sequence[Hold]
-) -> Account:
+def account_for(folder: Path, outbox: Outbox, *, messages: int, holds: Sequence[Hold]) -> Account:
     """Follow each of the campaign's emails, and return the account."""
     server = read_journal(folder / "server.jsonl")
     attempts: dict[str, list[dict[str, Any]]] = defaultdict(list)

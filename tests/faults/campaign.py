@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handoff_eval.mail.entries import Status
-from handoff_eval.mail.sqlite_outbox import SqliteOutbox
+from handoff_eval.mail.outbox import Outbox, open_outbox
 from tests.faults.account import Account, Hold, account_for, read_journal
 from tests.faults.certificate import make_certificate
 from tests.faults.emails import make_email
@@ -38,7 +38,13 @@ class Campaign:
 
 
 def run_campaign(
-    messages: int, *, workers: int = 8, seed: int = 1, patience: float = 1.0, lease: float = 9.0
+    messages: int,
+    *,
+    workers: int = 8,
+    seed: int = 1,
+    patience: float = 1.0,
+    lease: float = 9.0,
+    database: str | None = None,
 ) -> Campaign:
     """Send `messages` emails through faults and kills, and return how it went.
 
@@ -54,16 +60,19 @@ def run_campaign(
         Seconds a worker waits for one reply.
     lease : float
         Seconds after which the email of a killed worker is due again.
+    database : str, optional
+        URL of an empty PostgreSQL database for the outbox; SQLite when None.
     """
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mail-faults-") as name, ExitStack() as running:
         folder = Path(name)
         make_certificate(folder)
-        outbox = SqliteOutbox(folder / "outbox.db")
+        where = database or str(folder / "outbox.db")
+        outbox = open_outbox(where)
         running.callback(outbox.close)
         urls = running.enter_context(_server(folder, seed=seed, patience=patience))
-        start = running.enter_context(_nursery(folder, lease=lease))
-        producer = threading.Thread(target=_enqueue, args=(outbox.path, messages))
+        start = running.enter_context(_nursery(folder, where, lease=lease))
+        producer = threading.Thread(target=_enqueue, args=(where, messages))
         producer.start()
         alive: list[int] = []
         running.callback(_put_down, alive)
@@ -92,8 +101,8 @@ def run_campaign(
         )
 
 
-def _enqueue(path: Path, messages: int) -> None:
-    outbox = SqliteOutbox(path)
+def _enqueue(where: str, messages: int) -> None:
+    outbox = open_outbox(where)
     for number in range(messages):
         key = {"handoff": "support", "conversation_id": f"c-{number}"}
         outbox.enqueue(make_email(number), **key)
@@ -102,7 +111,7 @@ def _enqueue(path: Path, messages: int) -> None:
     outbox.close()
 
 
-def _kill(worker: int, outbox: SqliteOutbox) -> list[Hold]:
+def _kill(worker: int, outbox: Outbox) -> list[Hold]:
     """Kill a worker and return what it held; its lease names its process."""
     os.kill(worker, signal.SIGKILL)
     killed_at = time.time()
@@ -149,11 +158,9 @@ def _server(folder: Path, *, seed: int, patience: float) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _nursery(folder: Path, *, lease: float) -> Iterator[Callable[[str], int]]:
+def _nursery(folder: Path, where: str, *, lease: float) -> Iterator[Callable[[str], int]]:
     settings = folder / "settings.json"
-    settings.write_text(
-        json.dumps({"folder": str(folder), "outbox": str(folder / "outbox.db"), "lease": lease})
-    )
+    settings.write_text(json.dumps({"folder": str(folder), "outbox": where, "lease": lease}))
     with _module(["tests.faults.workers", str(settings)], folder / "workers.err") as process:
 
         def start(url: str) -> int:

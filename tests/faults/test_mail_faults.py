@@ -46,6 +46,15 @@ def test_five_thousand_emails_survive_faults_and_kills() -> None:
     assert len(campaign.account.faults) == 19
 
 
+@pytest.mark.faults
+def test_five_hundred_emails_survive_over_postgres(postgres_url: str) -> None:
+    """The same promises hold where the workers share a database."""
+    campaign = run_campaign(500, workers=4, database=postgres_url)
+
+    assert_kept_promises(campaign, messages=500)
+    assert campaign.killed >= 10
+
+
 @pytest.mark.parametrize(
     ("replied", "attempts", "kills", "cause"),
     [

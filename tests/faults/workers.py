@@ -18,7 +18,7 @@ from typing import Any
 
 from handoff_eval.mail.delivery import Delivery, SmtpSettings, SmtpTransport
 from handoff_eval.mail.entries import Lease
-from handoff_eval.mail.sqlite_outbox import SqliteOutbox
+from handoff_eval.mail.outbox import open_outbox
 from handoff_eval.mail.worker import RetryPolicy, Worker
 
 POLICY = RetryPolicy(base=0.05, cap=0.5, max_attempts=500)
@@ -45,7 +45,7 @@ def work(settings: dict[str, Any], url: str) -> None:
             }
         )
 
-    outbox = SqliteOutbox(Path(settings["outbox"]))
+    outbox = open_outbox(settings["outbox"])
     worker = Worker(
         outbox,
         SmtpTransport(SmtpSettings.from_url(url)),

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from email import message_from_bytes
 from pathlib import Path
@@ -194,7 +195,7 @@ def test_the_mailbox_command_prints_each_arrival(tmp_path: Path) -> None:
         "import argparse; from handoff_eval.cli import mailbox as m; p = argparse.ArgumentParser();"
         "m.add_arguments(p); raise SystemExit(m.run(p.parse_args()))"
     )
-    options = ["--dir", str(tmp_path), "--port", "0", "--json"]
+    options = ["--dir", str(tmp_path), "--port", "0", "--page-port", "0", "--json"]
     running = subprocess.Popen(
         [sys.executable, "-c", code, *options],
         stdout=subprocess.PIPE,
@@ -203,14 +204,19 @@ def test_the_mailbox_command_prints_each_arrival(tmp_path: Path) -> None:
     )
     assert running.stdout is not None
     assert running.stderr is not None
-    port = int(running.stderr.readline().split(",")[0].rsplit(":", 1)[1])
+    told = running.stderr.readline()
+    port = int(told.split(",")[0].rsplit(":", 1)[1])
+    page = told.split("showing them at ")[1].split(";")[0]
     with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
         client.sendmail("a@b.example", ["c@d.example"], WireMessage.of(email(3)).content)
     arrival = json.loads(running.stdout.readline())
+    with urllib.request.urlopen(page, timeout=10) as answer:
+        shown = answer.read().decode()
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=20)
 
     assert (arrival["number"], arrival["subject"]) == (1, "Refund 3")
+    assert "Refund 3" in shown
     assert Path(arrival["path"]).parent == tmp_path
     assert (running.returncode, out, err) == (0, "", "stopped after 1 messages\n")
 
@@ -296,12 +302,13 @@ def test_flush_needs_a_server(filled: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_mailbox_command_has_usable_defaults() -> None:
-    """Without options it keeps mail in out/mailbox and listens on 2525."""
+    """Without options it keeps mail in out/mailbox, listens on 2525 and shows it on 8025."""
     parser = argparse.ArgumentParser()
     mailbox_command.add_arguments(parser)
     options = parser.parse_args([])
 
-    assert (options.dir, options.port, options.json) == (Path("out/mailbox"), 2525, False)
+    assert (options.dir, options.port) == (Path("out/mailbox"), 2525)
+    assert (options.page_port, options.json) == (8025, False)
 
 
 def test_a_five_megabyte_message_is_kept_whole(sink: MailSink) -> None:
