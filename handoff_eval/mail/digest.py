@@ -86,7 +86,7 @@ def _item(held: Held, number: int) -> dict[str, Any]:
     }
     if held.brief is None:
         subject = str(message_from_bytes(held.content, policy=SMTP)["Subject"] or "")
-        return item | {"subject": subject, "address": "", "reason": "", "lines": ()}
+        return item | {"subject": subject, "address": "see inside", "reason": "", "lines": ()}
     brief = Brief.from_json(held.brief)
     return item | {
         "conversation": brief.conversation_id[:200],
