@@ -96,6 +96,10 @@ class View:
         cleaned = _clean(text)
         return mask_contacts(cleaned) if self.handoff.mask_personal_data else cleaned
 
+    def one_line(self, text: str) -> str:
+        """Return a short text from outside that can't begin a line of its own."""
+        return " ".join(self.show(text).split())[:_SHORT]
+
     def page(self) -> dict[str, Any]:
         """Return everything the two bodies show."""
         summary = self.summary
@@ -147,8 +151,7 @@ class View:
             return ""
         fault = "None is on file and they gave none in the chat."
         if self.contact.rejected:
-            given = " ".join(self.show(self.contact.rejected).split())[:_SHORT]
-            fault = f"The one on file can't be written to: {given}"
+            fault = f"The one on file can't be written to: {self.one_line(self.contact.rejected)}"
         phones = [
             self.show(fact.text)
             for fact in self.summary.facts
@@ -178,8 +181,8 @@ class View:
     def rows(self) -> list[tuple[str, list[str]]]:
         """Return who it is and what was named, as labelled rows."""
         conversation = self.conversation
-        who = self.show(conversation.customer.id or "not signed in")[:_SHORT]
-        channel = f" on {self.show(conversation.channel)[:60]}" if conversation.channel else ""
+        who = self.one_line(conversation.customer.id or "not signed in")
+        channel = f" on {self.one_line(conversation.channel)[:60]}" if conversation.channel else ""
         rows = [("Customer", [f"{who}{channel}"])]
         for name, kinds in _ROWS:
             found = [
@@ -194,7 +197,7 @@ class View:
                 rows.append((name, [shorten(f, 200) for f in found[:_FACTS_A_ROW]] + rest))
         if conversation.started_at is not None:
             rows.append(("Started", [_when(conversation.started_at)]))
-        rows.append(("Conversation", [self.show(conversation.id)[:_SHORT]]))
+        rows.append(("Conversation", [self.one_line(conversation.id)]))
         return rows
 
     def fired(self) -> str:

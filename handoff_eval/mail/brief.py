@@ -57,7 +57,7 @@ class Brief:
         return cls(
             key=key,
             handoff=view.handoff.name,
-            conversation_id=view.show(view.conversation.id),
+            conversation_id=view.one_line(view.conversation.id),
             subject=page["subject"],
             address=view.contact.address,
             customer_id=view.conversation.customer.id,
