@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="begin no attempt after this long (default: %(default)s)",
     )
+    flush.add_argument(
+        "--handoff",
+        type=Path,
+        metavar="FILE",
+        help="its live sides are tried first; without it live handoffs become emails",
+    )
     for action in (listing, retry, flush):
         action.add_argument(
             "--outbox",
@@ -79,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
             return _list(outbox, status=arguments.status, as_json=arguments.json)
         if arguments.action == "retry":
             return _retry(outbox, arguments.conversations, as_json=arguments.json)
-        return _flush(outbox, url=arguments.smtp, within=arguments.within, as_json=arguments.json)
+        return _flush(outbox, arguments)
     finally:
         outbox.close()
 
@@ -109,7 +115,7 @@ def _retry(outbox: Outbox, conversations: Sequence[str], *, as_json: bool) -> in
     return 0
 
 
-def _flush(outbox: Outbox, *, url: str | None, within: float, as_json: bool) -> int:
+def _flush(outbox: Outbox, arguments: argparse.Namespace) -> int:
     import json
     import signal
     import sys
@@ -118,23 +124,29 @@ def _flush(outbox: Outbox, *, url: str | None, within: float, as_json: bool) -> 
     from handoff_eval.mail.delivery import SmtpSettings, SmtpTransport
     from handoff_eval.mail.worker import Worker
 
-    url = url or os.environ.get(SMTP_VARIABLE)
+    url = arguments.smtp or os.environ.get(SMTP_VARIABLE)
     if not url:
         raise SettingsError(
             f"Expected a mail server in --smtp or {SMTP_VARIABLE}; got none. "
             "For a try: run 'handoff-eval mailbox' and name smtp://127.0.0.1:2525."
         )
-    worker = Worker(outbox, SmtpTransport(SmtpSettings.from_url(url)))
+    live = None
+    if arguments.handoff is not None:
+        from handoff_eval.handoff import read_handoffs
+        from handoff_eval.mail.live import open_live_sides
+
+        live = open_live_sides(read_handoffs(arguments.handoff))
+    worker = Worker(outbox, SmtpTransport(SmtpSettings.from_url(url)), live=live)
     before = {
         number: signal.signal(number, lambda *_: worker.stop())
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        done = worker.flush(within=within)
+        done = worker.flush(within=arguments.within)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if as_json:
+    if arguments.json:
         print(json.dumps({"sent": done.sent, "dead": done.dead, "waiting": done.waiting}))
     else:
         print(f"{done.sent} sent, {done.dead} dead, {done.waiting} still waiting")

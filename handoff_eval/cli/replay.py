@@ -201,7 +201,7 @@ def _play(
             url = sink.url
         transport = SmtpTransport(SmtpSettings.from_url(url if "://" in url else f"smtp://{url}"))
         desk = RehearsedDesk(accepts=not arguments.live_refuses)
-        worker = Worker(outbox, transport, live=desk, seed=0)
+        worker = Worker(outbox, transport, live={handoff.name: desk}, seed=0)
         pause = _pause(arguments.speed)
         play(outbox, handoff, fires, worker=worker, clock=clock, pause=pause)
         return outbox.entries(), None if sink is None else len(sink.messages())

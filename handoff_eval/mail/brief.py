@@ -37,8 +37,8 @@ class Brief:
     transcript: str
 
     @classmethod
-    def of(cls, view: View, *, key: str) -> Brief:
-        """Return the short form of what an email shows."""
+    def of(cls, view: View, *, key: str, with_transcript: bool) -> Brief:
+        """Return the short form of what an email shows; a digest needs no transcript."""
         page = view.page()
         lines = [page["alert"]] if page["alert"] else []
         lines += [f"Needed: {page['deadline']}"] if page["deadline"] else []
@@ -63,7 +63,9 @@ class Brief:
             customer_id=view.conversation.customer.id,
             reason=page["reason"],
             lines=(*lines, *([page["made"]] if page["made"] else [])) or (page["unasked"],),
-            transcript="\n".join(transcript_lines(view.transcript(whole=True))),
+            transcript="\n".join(transcript_lines(view.transcript(whole=True)))
+            if with_transcript
+            else "",
         )
 
     def to_json(self) -> str:

@@ -97,7 +97,8 @@ def hand_over(
     way = route(handoff, reason=decision.explanation.reason, at=at)
     brief = None
     if way.live_until is not None or way.limit is not None:
-        brief = Brief.of(view, key=email_key(handoff.name, conversation.id)).to_json()
+        key = email_key(handoff.name, conversation.id)
+        brief = Brief.of(view, key=key, with_transcript=way.live_until is not None).to_json()
     stored = outbox.enqueue(
         build_message(view),
         handoff=handoff.name,

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from handoff_eval.errors import MissingExtraError, SettingsError
+from handoff_eval.handoff import Handoff
 from handoff_eval.handoff_rules import LiveSide
 from handoff_eval.mail.brief import Brief
 
@@ -202,6 +203,13 @@ def open_live(side: LiveSide) -> LiveHandoff:
     if not user:
         raise SettingsError(f"Expected {USER_VARIABLE} to hold the address of a Zendesk user.")
     return ZendeskDesk(side, user=user, token=token)
+
+
+def open_live_sides(handoffs: Iterable[Handoff]) -> dict[str, LiveHandoff]:
+    """Return the client of each handoff that has a live side, by the handoff's name."""
+    return {
+        handoff.name: open_live(handoff.live) for handoff in handoffs if handoff.live is not None
+    }
 
 
 def _number(text: str | None) -> float | None:

@@ -14,7 +14,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import uuid4
@@ -95,8 +95,8 @@ class Worker:
     outbox : Outbox
     transport : Transport
         This worker's own.
-    live : LiveHandoff, optional
-        What live handoffs are tried on; without one they become emails.
+    live : mapping of str to LiveHandoff, optional
+        The help desk of each handoff by its name; what has none here becomes an email.
     policy : RetryPolicy
     lease : float
         Seconds an email is kept from other workers. An attempt is cut after two thirds of it,
@@ -115,7 +115,7 @@ class Worker:
         outbox: Outbox,
         transport: Transport,
         *,
-        live: LiveHandoff | None = None,
+        live: Mapping[str, LiveHandoff] | None = None,
         policy: RetryPolicy | None = None,
         lease: float = 300.0,
         poll: float = 1.0,
@@ -127,7 +127,7 @@ class Worker:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._outbox = outbox
         self._transport = transport
-        self._live = live
+        self._live = {} if live is None else live
         self._policy = policy or RetryPolicy()
         self._lease = lease
         self._poll = poll
@@ -205,16 +205,17 @@ class Worker:
     def close(self) -> None:
         """End the connections; the next step opens them again."""
         self._transport.close()
-        if self._live is not None:
-            self._live.close()
+        for desk in self._live.values():
+            desk.close()
 
     def _go_live(self, lease: Lease) -> None:
         """Hand over live, or make it an email that is due at once."""
         words = "no live side is set up here"
-        if self._live is not None and lease.brief is not None:
+        desk = self._live.get(lease.handoff)
+        if desk is not None and lease.brief is not None:
             words = "it came too late for the live side"
             if lease.live_until is not None and self._outbox.now() < lease.live_until:
-                answer = self._live.open(Brief.from_json(lease.brief))
+                answer = desk.open(Brief.from_json(lease.brief))
                 if answer.accepted:
                     self._insist(lambda: self._outbox.mark_sent(lease, reference=answer.reference))
                     self._sent += 1

@@ -183,7 +183,11 @@ def test_a_worker_hands_over_live_or_sends_the_email(tmp_path: Path, fault: str 
         until = datetime.now(UTC) + timedelta(minutes=1)
         put(outbox, 1, live_until=until, brief=BRIEF.to_json())
         live = ZendeskDesk(LiveSide("zendesk", server.url, timeout=0.3), user=USER, token=TOKEN)
-        done = Worker(outbox, SmtpTransport(SmtpSettings.from_url(sink.url)), live=live).flush()
+        done = Worker(
+            outbox,
+            SmtpTransport(SmtpSettings.from_url(sink.url)),
+            live={"support": live} if live else None,
+        ).flush()
         emails = len(sink.messages())
     (entry,) = outbox.entries()
     outbox.close()
@@ -202,7 +206,26 @@ def test_without_a_live_side_or_too_late_the_email_goes(tmp_path: Path, minutes:
         put(outbox, 1, live_until=until, brief=BRIEF.to_json())
         side = LiveSide("zendesk", server.url)
         live = ZendeskDesk(side, user=USER, token=TOKEN) if minutes < 0 else None
-        Worker(outbox, SmtpTransport(SmtpSettings.from_url(sink.url)), live=live).flush()
+        Worker(
+            outbox,
+            SmtpTransport(SmtpSettings.from_url(sink.url)),
+            live={"support": live} if live else None,
+        ).flush()
+        emails = len(sink.messages())
+    outbox.close()
+
+    assert (emails, server.requests) == (1, [])
+
+
+def test_each_handoff_has_its_own_help_desk(tmp_path: Path) -> None:
+    """What has no desk by its name goes by email, whatever desks others have."""
+    outbox = SqliteOutbox(tmp_path / "outbox.db")
+    with serving(Zendesk) as server, MailSink(tmp_path / "mailbox") as sink:
+        until = datetime.now(UTC) + timedelta(minutes=1)
+        put(outbox, 1, live_until=until, brief=BRIEF.to_json())
+        desk = ZendeskDesk(LiveSide("zendesk", server.url), user=USER, token=TOKEN)
+        smtp = SmtpTransport(SmtpSettings.from_url(sink.url))
+        Worker(outbox, smtp, live={"sales": desk}).flush()
         emails = len(sink.messages())
     outbox.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 from dataclasses import replace
@@ -388,6 +389,19 @@ def test_a_five_megabyte_transcript_is_attached() -> None:
     assert "attached as a text file" in plain(received)
     assert "I want a person now" in plain(received)
     assert max(map(len, message.as_bytes().split(b"\r\n"))) <= 998
+
+
+def test_a_larger_transcript_is_compressed_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would be too large for a mail server is packed, the same bytes each time."""
+    monkeypatch.setattr("handoff_eval.mail.message.LARGEST_PLAIN", 50_000)
+    turns = [f"C: line {i} of a long story, né en Müllheim 🙂" for i in range(3000)]
+    first, second = email_of(*turns), email_of(*turns)
+    (attachment,) = parsed(first).iter_attachments()
+    whole = gzip.decompress(attachment.get_content()).decode()
+
+    assert first.as_bytes() == second.as_bytes()
+    assert attachment.get_filename() == "transcript.txt.gz"
+    assert all(turn[3:] in whole for turn in turns)
 
 
 def test_a_long_but_ordinary_conversation_stays_in_the_body() -> None:

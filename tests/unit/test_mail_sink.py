@@ -12,6 +12,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from email import message_from_bytes
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from handoff_eval.cli import mailbox as mailbox_command
 from handoff_eval.cli import outbox as outbox_command
 from handoff_eval.errors import SettingsError
 from handoff_eval.mail.delivery import SmtpSettings, SmtpTransport
-from handoff_eval.mail.entries import Status
+from handoff_eval.mail.entries import Limit, Status
 from handoff_eval.mail.sink import CaughtEmail, MailSink, read_mailbox
 from handoff_eval.mail.sqlite_outbox import SqliteOutbox
 from handoff_eval.mail.wire import WireMessage
@@ -327,3 +328,24 @@ def test_a_five_megabyte_message_is_kept_whole(sink: MailSink) -> None:
         message_from_bytes(caught.path.read_bytes()).get_payload(decode=True)
         == ("Zürich 🙂 " * 400_000 + "\n").encode()
     )
+
+
+def test_list_shows_what_waits_and_what_went_live(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A held email has the time of its digest, a live handoff the help desk's name for it."""
+    path = tmp_path / "outbox.db"
+    outbox = SqliteOutbox(path)
+    later = datetime(2126, 3, 2, 17, tzinfo=UTC)
+    put(outbox, 1, limit=Limit(0, later, later))
+    put(outbox, 2, live_until=later)
+    lease = outbox.take("w1", seconds=60)
+    assert lease is not None
+    outbox.mark_sent(lease, reference="zendesk ticket 7")
+    outbox.close()
+    run(outbox_command, "list", "--outbox", str(path), "--status", "held")
+    run(outbox_command, "list", "--outbox", str(path), "--status", "sent")
+    held, sent = capsys.readouterr().out.splitlines()
+
+    assert held.startswith("held     for the digest of 2126-03-02T17:00:00+00:00")
+    assert sent.endswith("team@example.com  zendesk ticket 7")

@@ -59,7 +59,7 @@ def played(
         worker = Worker(
             outbox,
             SmtpTransport(SmtpSettings.from_url(sink.url)),
-            live=RehearsedDesk(accepts=accepts),
+            live={handoff.name: RehearsedDesk(accepts=accepts)},
         )
         play(outbox, handoff, fires, worker=worker, clock=clock, pause=pauses.append)
         caught = len(sink.messages())
