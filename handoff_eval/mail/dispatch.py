@@ -91,22 +91,7 @@ def hand_over(
     summarizer : Summarizer, optional
         Writes what the team reads; the structured one, which needs no model, when None.
     """
-    summarizer = StructuredSummarizer() if summarizer is None else summarizer
-    summary = summarizer.summarize(conversation.turns[: decision.turns], decision=decision)
-    view = view_of(handoff, conversation, decision, summary, sent_at=at)
-    way = route(handoff, reason=decision.explanation.reason, at=at)
-    brief = None
-    if way.live_until is not None or way.limit is not None:
-        key = email_key(handoff.name, conversation.id)
-        brief = Brief.of(view, key=key, with_transcript=way.live_until is not None).to_json()
-    stored = outbox.enqueue(
-        build_message(view),
-        handoff=handoff.name,
-        conversation_id=conversation.id,
-        brief=brief,
-        live_until=way.live_until,
-        limit=way.limit,
-    )
+    stored = _store(outbox, handoff, conversation, decision, at, summarizer)
     if stored:
         warn_of_volume(outbox, handoff, at=at, zone=zone_of(handoff))
     return stored
@@ -121,7 +106,9 @@ def queue_emails(
     sent_at: datetime,
     summarizer: Summarizer | None = None,
 ) -> int:
-    """Hand over every decision that fired, all at one moment; return how many were new.
+    """Store every decision that fired as if at one moment; return how many were new.
+
+    So many at once are no day's traffic, and warn of nothing.
 
     Parameters
     ----------
@@ -137,14 +124,40 @@ def queue_emails(
         The structured one when None.
     """
     return sum(
-        hand_over(
+        _store(
             outbox,
             handoff,
             conversations[decision.conversation_id],
             decision,
-            at=sent_at,
-            summarizer=summarizer,
+            sent_at,
+            summarizer,
         )
         for decision in decisions
         if decision.fired
+    )
+
+
+def _store(
+    outbox: Outbox,
+    handoff: Handoff,
+    conversation: Conversation,
+    decision: Decision,
+    at: datetime,
+    summarizer: Summarizer | None,
+) -> bool:
+    summarizer = StructuredSummarizer() if summarizer is None else summarizer
+    summary = summarizer.summarize(conversation.turns[: decision.turns], decision=decision)
+    view = view_of(handoff, conversation, decision, summary, sent_at=at)
+    way = route(handoff, reason=decision.explanation.reason, at=at)
+    brief = None
+    if way.live_until is not None or way.limit is not None:
+        key = email_key(handoff.name, conversation.id)
+        brief = Brief.of(view, key=key, with_transcript=way.live_until is not None).to_json()
+    return outbox.enqueue(
+        build_message(view),
+        handoff=handoff.name,
+        conversation_id=conversation.id,
+        brief=brief,
+        live_until=way.live_until,
+        limit=way.limit,
     )

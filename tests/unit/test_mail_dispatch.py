@@ -18,7 +18,7 @@ from handoff_eval.handoff_rules import Cap, LiveSide
 from handoff_eval.hours import BusinessHours
 from handoff_eval.mail.customer import customer_message, promise
 from handoff_eval.mail.digest import collect_digests
-from handoff_eval.mail.dispatch import hand_over, route
+from handoff_eval.mail.dispatch import hand_over, queue_emails, route
 from handoff_eval.mail.entries import Channel, Kind, Status
 from handoff_eval.mail.sqlite_outbox import SqliteOutbox
 from handoff_eval.mail.volume import expected_range, least_expected, most_expected, warn_of_volume
@@ -289,4 +289,16 @@ def test_without_a_budget_there_is_no_warning(outbox: SqliteOutbox) -> None:
     for number in range(30):
         fire(outbox, TEAM, number)
 
+    assert {entry.kind for entry in outbox.entries()} == {Kind.EMAIL}
+
+
+def test_a_rehearsal_warns_of_nothing(outbox: SqliteOutbox) -> None:
+    """Many conversations queued as if at one moment are no day's traffic."""
+    planned = replace(TEAM, budget=Budget(2, 0.8, 100))
+    talks = {f"c-{i}": Conversation(f"c-{i}", (Turn(Role.CUSTOMER, "hi"),)) for i in range(20)}
+    decisions = [Decision(name, "support", True, 1, False, 0.9, 0.5) for name in talks]
+
+    queued = queue_emails(outbox, planned, talks, decisions, sent_at=MONDAY)
+
+    assert queued == 20
     assert {entry.kind for entry in outbox.entries()} == {Kind.EMAIL}
