@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handoff_eval.cli.options import DEFAULT_ARMS
 from handoff_eval.settings import project_root
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from handoff_eval.production.bundle import Bundle
 
 LLM_DECISIONS = 300
-ARMS = ("keyword", "minilm", "prompt")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingsError(
             f"Expected the handoff {handoff.name!r} to state a budget; it has none."
         )
-    options = ArmOptions(ARMS, None, LlmOptions(LLM_DECISIONS), arguments.live, seed=0)
+    options = ArmOptions(DEFAULT_ARMS, None, LlmOptions(LLM_DECISIONS), arguments.live, seed=0)
     compared = run_comparison(read_usable(folder), handoff, options)
     comparison = compared.comparison
     if not arguments.json:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `export`."""
     add_comparison_options(parser)
-    parser.set_defaults(arms="keyword,minilm")
+    parser.set_defaults(arms="keyword,tfidf,minilm_words")
     parser.add_argument(
         "--to", type=Path, required=True, metavar="DIR", help="folder of the bundle"
     )

@@ -11,7 +11,7 @@ from handoff_eval.errors import SettingsError
 from handoff_eval.handoff import DEFAULT_INSTRUCTION, Budget, Handoff, read_handoffs
 from handoff_eval.triggers.arms import ARMS
 
-DEFAULT_ARMS = ("keyword", "minilm", "prompt")
+DEFAULT_ARMS = ("keyword", "tfidf", "minilm_words", "prompt")
 
 
 @dataclass(frozen=True, slots=True)

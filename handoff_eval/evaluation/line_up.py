@@ -74,22 +74,35 @@ def line_up(
     builders: dict[str, Callable[[], Arm]] = {
         "keyword": lambda: Arm(KeywordTrigger(read_rules(rules) if rules else default_rules())),
         "similarity": lambda: Arm(_similarity(instruction)),
+        "tfidf": lambda: Arm(train_tfidf(dataset, seed=seed)),
         "minilm": lambda: Arm(minilm()),
+        "minilm_words": lambda: Arm(train_minilm(dataset, words=True, seed=seed)),
         "prompt": asking.prompt,
         "cascade": lambda: asking.cascade(fit_minilm, minilm(), seed=seed),
     }
     return [builders[name]() for name in names]
 
 
-def train_minilm(dataset: Dataset, *, seed: int = 0) -> ClassifierTrigger:
-    """Train the MiniLM arm on the train split; vectors come from the cache where they can."""
-    return _train_minilm(dataset.labeled(Split.TRAIN), seed=seed)
-
-
-def _train_minilm(labeled: Sequence[LabeledConversation], *, seed: int) -> ClassifierTrigger:
+def train_tfidf(dataset: Dataset, *, seed: int = 0) -> ClassifierTrigger:
+    """Train the words arm on the train split."""
     from handoff_eval.triggers.train import train_classifier
 
-    return train_classifier(labeled, cached_minilm(), seed=seed)
+    return train_classifier(dataset.labeled(Split.TRAIN), None, words=True, name="tfidf", seed=seed)
+
+
+def train_minilm(dataset: Dataset, *, words: bool = False, seed: int = 0) -> ClassifierTrigger:
+    """Train a MiniLM arm on the train split; vectors come from the cache where they can."""
+    return _train_minilm(dataset.labeled(Split.TRAIN), words=words, seed=seed)
+
+
+def _train_minilm(
+    labeled: Sequence[LabeledConversation], *, words: bool = False, seed: int
+) -> ClassifierTrigger:
+    from handoff_eval.triggers.train import train_classifier
+
+    return train_classifier(
+        labeled, cached_minilm(), words=words, name="minilm_words" if words else "minilm", seed=seed
+    )
 
 
 def cached_minilm() -> CachedEncoder:

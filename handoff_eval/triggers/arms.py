@@ -5,7 +5,9 @@ from __future__ import annotations
 ARMS = {
     "keyword": "keyword rules from a text file",
     "similarity": "zero-shot similarity of the instruction's clauses to the turns (MiniLM)",
+    "tfidf": "words and word pairs under a trained head",
     "minilm": "MiniLM embeddings and conversation features under a trained head",
+    "minilm_words": "both of these under one trained head",
     "prompt": "the instruction as a prompt to a language model (local SmolLM2-135M by default)",
     "cascade": "minilm, and the prompt where it is unsure",
 }

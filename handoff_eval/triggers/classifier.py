@@ -1,58 +1,70 @@
-"""Turn embeddings and conversation features under a trained linear head."""
+"""A trained head over a feature map."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from handoff_eval.conversation import Role, Turn
-from handoff_eval.encoders.base import Encoder
 from handoff_eval.trigger import Explanation
-from handoff_eval.triggers import features
+from handoff_eval.triggers.feature_maps import FeatureMap, width
 from handoff_eval.triggers.head import Head
+
+_ROWS = 256
+"""States scored together, since a row of words has thousands of columns."""
 
 
 class ClassifierTrigger:
-    """A trained head over `features`; the workbench trains it, a bundle loads it.
+    """A head over a feature map; the workbench trains it, a bundle loads it.
 
     Parameters
     ----------
-    encoder : Encoder
-        The one the head was trained on.
+    features : FeatureMap
+        What the head was trained on.
     head : Head
-        Takes the columns of `features.feature_names(encoder.dimension)`.
+        Takes the columns of `features`.
     name : str
         The arm's name in tables.
+    note : str
+        What a reader must know of its training, said in the description.
     """
 
-    def __init__(self, encoder: Encoder, head: Head, *, name: str = "minilm") -> None:
-        expected = len(features.feature_names(encoder.dimension))
+    def __init__(
+        self, features: FeatureMap, head: Head, *, name: str = "minilm", note: str = ""
+    ) -> None:
+        expected = width(features)
         if head.width != expected:
             raise ValueError(
-                f"Expected a head over {expected} features for {encoder.revision}; "
+                f"Expected a head over {expected} features for {features.description}; "
                 f"got one over {head.width}."
             )
         self.name = name
-        self.encoder = encoder
+        self.features = features
         self.head = head
-        self.description = f"{encoder.revision}, trained head on {expected} features"
+        self.description = f"{features.description}, trained head on {expected} features"
+        if note:
+            self.description += f"; {note}"
 
-    def encode(self, turns: Sequence[Turn]) -> list[features.Observation]:
-        """Return one observation a turn; each distinct text is encoded once a call."""
-        return features.observe(turns, self.encoder.encode([turn.text for turn in turns]))
+    def encode(self, turns: Sequence[Turn]) -> Sequence[Any]:
+        """Return one observation a turn."""
+        return self.features.encode(turns)
 
-    def start(self) -> features.State:
+    def start(self) -> Any:
         """Return the state before the first turn."""
-        return features.start(self.encoder.dimension)
+        return self.features.start()
 
-    def update(self, state: features.State, observation: features.Observation) -> features.State:
+    def update(self, state: Any, observation: Any) -> Any:
         """Return the state after one more turn."""
-        return features.update(state, observation)
+        return self.features.update(state, observation)
 
-    def score(self, states: Sequence[features.State], closed: Sequence[bool]) -> list[float]:
+    def score(self, states: Sequence[Any], closed: Sequence[bool]) -> list[float]:
         """Return one score in [0, 1] a state."""
-        if not states:
-            return []
-        return [float(score) for score in self.head.score(features.features(states, closed))]
+        scores: list[float] = []
+        for first in range(0, len(states), _ROWS):
+            some = slice(first, first + _ROWS)
+            rows = self.features.rows(states[some], closed[some])
+            scores.extend(float(score) for score in self.head.score(rows))
+        return scores
 
     def explain(self, turns: Sequence[Turn], *, closed: bool) -> Explanation:
         """Return the head's likeliest reason, and the customer turn that raised the score most."""
@@ -65,5 +77,5 @@ class ClassifierTrigger:
             for i, turn in enumerate(turns)
             if turn.role is Role.CUSTOMER
         ]
-        row = features.features([states[-1]], [closed])[0]
+        row = self.features.rows([states[-1]], [closed])[0]
         return Explanation(self.head.reason(row), max(rises)[2] if rises else None)

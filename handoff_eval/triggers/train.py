@@ -1,4 +1,4 @@
-"""Train a linear head at decision points, on train alone."""
+"""Train a head at decision points, on train alone."""
 
 from __future__ import annotations
 
@@ -11,36 +11,45 @@ from numpy.typing import NDArray
 from handoff_eval.conversation import LabeledConversation, Reason
 from handoff_eval.encoders.base import Encoder
 from handoff_eval.errors import DataError
-from handoff_eval.triggers import features
+from handoff_eval.triggers.calibration import Sigmoid, fit_sigmoid
 from handoff_eval.triggers.classifier import ClassifierTrigger
-from handoff_eval.triggers.head import LinearHead
-
-REGULARISATIONS = (0.3, 1.0, 3.0, 10.0)
-"""Inverse strengths of the L2 penalty that cross-validation chooses from."""
-
-DEFAULT_REGULARISATION = 1.0
-"""Where too few customers are labelled to choose."""
+from handoff_eval.triggers.feature_maps import FeatureMap, StackedFeatures, TurnFeatures
+from handoff_eval.triggers.head import EstimatorHead, Head, LinearHead, ReasonHead
+from handoff_eval.triggers.penalty import Plan, choose_plan, fit_linear, grouped_splits, held_out
+from handoff_eval.triggers.points import Points
+from handoff_eval.triggers.words import learn_words
 
 MIN_PER_REASON = 5
-FOLDS = 5
+FEW_POSITIVES = 20
 
 
 def train_classifier(
-    labeled: Sequence[LabeledConversation], encoder: Encoder, *, name: str = "minilm", seed: int = 0
+    labeled: Sequence[LabeledConversation],
+    encoder: Encoder | None,
+    *,
+    words: bool = False,
+    head: Any = None,
+    name: str = "minilm",
+    seed: int = 0,
 ) -> ClassifierTrigger:
-    """Fit the head to say, at each decision point, whether the handoff is due by now.
+    """Fit a head to say, at each decision point, whether the handoff is due by now.
 
-    A conversation counts once, however many points it has. The penalty is chosen by
-    cross-validation over customers, by the average precision of each conversation's peak score
-    in the fold that didn't see it. Classes are not reweighted, so that scores stay near
-    probabilities at the prevalence of train.
+    A conversation counts once, however many points it has. Penalty and layout are chosen by
+    cross-validation over customers (`penalty.choose_plan`). Classes are not reweighted; the
+    scores are calibrated at conversation level on values out of fold, so that a peak reads as
+    the chance of a need at the prevalence of train.
 
     Parameters
     ----------
     labeled : sequence of LabeledConversation
         The train split.
-    encoder : Encoder
-        Gives the turn vectors.
+    encoder : Encoder, optional
+        Gives turn vectors; without one the head stands on words alone.
+    words : bool
+        Whether word features take part.
+    head : scikit-learn classifier, optional
+        Instead of logistic regression; cloned. Its raw value is `decision_function`, else the
+        log odds of `predict_proba`. It chooses its own penalty.
     name : str
         Name of the arm.
     seed : int
@@ -49,7 +58,8 @@ def train_classifier(
     Raises
     ------
     DataError
-        When there are fewer than two customers with or without a handoff.
+        When there are fewer than two customers with or without a handoff, or the words have
+        nothing in common.
     """
     groups = np.array([item.conversation.group for item in labeled])
     positive = np.array([item.label.handoff for item in labeled], dtype=bool)
@@ -59,128 +69,114 @@ def train_classifier(
                 f"Expected at least 2 customers {kind} a handoff in the train split to learn from; "
                 f"got {len(set(members))}. Label more conversations."
             )
-    points = _Points.of(labeled, encoder)
-    strength = _choose_regularisation(points, positive, groups, seed=seed)
-    weights, bias = _fit(points.rows, points.due, points.weights, _exact(strength))
-    reason_weights, reason_bias, reasons = _fit_reasons(labeled, points)
-    head = LinearHead(weights.astype(np.float32), float(bias), reason_weights, reason_bias, reasons)
-    return ClassifierTrigger(encoder, head, name=name)
+    features = _features(labeled, encoder, words=words)
+    points = Points.of(labeled, features)
+    splits = grouped_splits(points, groups, seed=seed)
+    reasons = _fit_reasons(labeled, points, features)
+    trained, sigmoid = (
+        _linear(points, splits, features, reasons)
+        if head is None
+        else _estimator(points, splits, head, reasons)
+    )
+    return ClassifierTrigger(features, trained, name=name, note=_note(int(positive.sum()), sigmoid))
 
 
-class _Points:
-    """Feature rows of every decision point; `offsets` bound those of each conversation."""
-
-    def __init__(
-        self, rows: NDArray[np.float32], due: NDArray[np.bool_], offsets: NDArray[np.int64]
-    ) -> None:
-        self.rows = rows
-        self.due = due
-        self.offsets = offsets
-        sizes = np.diff(offsets)
-        self.weights = np.repeat(1 / sizes, sizes)
-
-    @classmethod
-    def of(cls, labeled: Sequence[LabeledConversation], encoder: Encoder) -> _Points:
-        turns = [turn for item in labeled for turn in item.conversation.turns]
-        seen = iter(features.observe(turns, encoder.encode([turn.text for turn in turns])))
-        states, closed, due, offsets = [], [], [], [0]
-        for item in labeled:
-            history = [features.start(encoder.dimension)]
-            for _ in item.conversation.turns:
-                history.append(features.update(history[-1], next(seen)))
-            for index, point in enumerate(item.conversation.decision_points()):
-                states.append(history[point.turns])
-                closed.append(point.closed)
-                due.append(item.due is not None and index >= item.due)
-            offsets.append(len(states))
-        return cls(features.features(states, closed), np.array(due), np.array(offsets))
-
-    def of_conversations(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the row numbers of some conversations."""
-        return np.concatenate([np.arange(self.offsets[i], self.offsets[i + 1]) for i in indices])
-
-
-def _choose_regularisation(
-    points: _Points, positive: NDArray[np.bool_], groups: NDArray[np.str_], *, seed: int
-) -> float:
-    from sklearn.metrics import average_precision_score
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    customers = min(len(set(groups[positive])), len(set(groups[~positive])))
-    folds = StratifiedGroupKFold(min(FOLDS, customers), shuffle=True, random_state=seed)
-    splits = [
-        (inside, outside)
-        for inside, outside in folds.split(positive, positive, groups)
-        if len(set(points.due[points.of_conversations(inside)])) == 2
-    ]
-    judged = np.concatenate([outside for _, outside in splits]) if splits else np.array([], int)
-    if len(set(positive[judged])) < 2:
-        return DEFAULT_REGULARISATION
-    achieved = []
-    for strength in REGULARISATIONS:
-        peaks = np.zeros(len(positive))
-        for inside, outside in splits:
-            rows = points.of_conversations(inside)
-            weights, bias = _fit(
-                points.rows[rows], points.due[rows], points.weights[rows], _exact(strength)
+def _features(
+    labeled: Sequence[LabeledConversation], encoder: Encoder | None, *, words: bool
+) -> FeatureMap:
+    if encoder is None and not words:
+        raise ValueError("Expected an encoder or words to learn from; got neither.")
+    parts: list[FeatureMap] = [] if encoder is None else [TurnFeatures(encoder)]
+    if words:
+        learnt = learn_words(labeled)
+        if not learnt.blocks[0].width:
+            raise DataError(
+                "Expected words that at least 2 conversations of train share; got none. "
+                "Label more conversations, or compare an arm without words."
             )
-            for i in outside:
-                logits = points.rows[points.offsets[i] : points.offsets[i + 1]] @ weights + bias
-                peaks[i] = logits.max()
-        achieved.append(average_precision_score(positive[judged], peaks[judged]))
-    return REGULARISATIONS[int(np.argmax(achieved))]
+        parts.append(learnt)
+    return parts[0] if len(parts) == 1 else StackedFeatures(parts)
 
 
-def _fit(
-    rows: NDArray[np.float32],
-    due: NDArray[np.bool_],
-    weights: NDArray[np.float64],
-    model: Any,
-) -> tuple[NDArray[np.float64], float]:
-    """Return weights and bias in the units of the raw features."""
-    scale = _scale(rows)
-    model.fit(rows * scale, due, sample_weight=weights)
-    return model.coef_[0] * scale, float(model.intercept_[0])
+def _linear(
+    points: Points, splits: list[Any], features: FeatureMap, reasons: ReasonHead
+) -> tuple[Head, Sigmoid | None]:
+    plan, values, judged = choose_plan(points, splits, features.blocks)
+    sigmoid = _sigmoid(points, values, judged)
+    weights, bias = fit_linear(points, np.arange(len(points.due)), plan, features.blocks)
+    slope, shift = sigmoid or Sigmoid(1.0, 0.0)
+    return LinearHead(
+        (weights * slope).astype(np.float32), float(bias * slope + shift), reasons
+    ), sigmoid
+
+
+def _estimator(
+    points: Points, splits: list[Any], estimator: Any, reasons: ReasonHead
+) -> tuple[Head, Sigmoid | None]:
+    from sklearn.base import clone
+
+    def fit(rows: NDArray[np.int64]) -> Any:
+        used = rows[points.weights[rows] > 0]
+        model = clone(estimator)
+        try:
+            return model.fit(
+                points.rows[used].toarray(), points.due[used], sample_weight=points.weights[used]
+            )
+        except TypeError as error:
+            raise DataError(
+                f"Expected a head whose fit takes sample_weight, so that a conversation counts "
+                f"once; got {type(estimator).__name__} ({error})."
+            ) from None
+
+    def values(model: Any, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        raw = EstimatorHead(model, Sigmoid(1.0, 0.0), reasons)
+        return raw.values(points.rows[rows].toarray())
+
+    found, judged = held_out(points, splits, lambda inside, outside: values(fit(inside), outside))
+    sigmoid = _sigmoid(points, found, judged)
+    model = fit(np.arange(len(points.due)))
+    return EstimatorHead(model, sigmoid or Sigmoid(1.0, 0.0), reasons), sigmoid
+
+
+def _sigmoid(
+    points: Points, values: NDArray[np.float64], judged: NDArray[np.int64]
+) -> Sigmoid | None:
+    positive = points.positive[judged]
+    if len(set(positive)) < 2:
+        return None
+    return fit_sigmoid(points.peaks(values)[judged], positive)
+
+
+def _note(positives: int, sigmoid: Sigmoid | None) -> str:
+    notes = []
+    if positives < FEW_POSITIVES:
+        notes.append(
+            f"learnt from {positives} needed handoffs, under {FEW_POSITIVES}: neither its ranking "
+            "nor its scores can be relied on"
+        )
+    if sigmoid is None:
+        notes.append("no better than chance on customers it didn't see, scores not calibrated")
+    return "; ".join(notes)
 
 
 def _fit_reasons(
-    labeled: Sequence[LabeledConversation], points: _Points
-) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[Reason, ...]]:
+    labeled: Sequence[LabeledConversation], points: Points, features: FeatureMap
+) -> ReasonHead:
     """Learn the main reason at the due point of each positive; rare reasons are left out."""
     from sklearn.linear_model import LogisticRegression
 
-    rows, main = [], []
-    for i, item in enumerate(labeled):
-        if item.due is not None and item.label.reasons:
-            rows.append(points.rows[points.offsets[i] + item.due])
-            main.append(item.label.reasons[0])
+    known = [i for i, item in enumerate(labeled) if item.due is not None and item.label.reasons]
+    main = [labeled[i].label.reasons[0] for i in known]
     frequent = tuple(r for r in Reason if main.count(r) >= MIN_PER_REASON)
-    width = points.rows.shape[1]
     if len(frequent) < 2:
-        return np.zeros((0, width), np.float32), np.zeros(0, np.float32), ()
-    keep = [i for i, reason in enumerate(main) if reason in frequent]
-    matrix = np.array([rows[i] for i in keep])
-    target = np.array([frequent.index(main[i]) for i in keep])
-    scale = _scale(matrix)
+        return ReasonHead.empty(points.rows.shape[1])
+    kept = [(i, reason) for i, reason in zip(known, main, strict=True) if reason in frequent]
+    rows = points.rows[[points.offsets[i] + points.at[i] for i, _ in kept]]
+    scale = Plan(1.0, 1.0, 1.0).scale(rows, features.blocks)
     model = LogisticRegression(C=1.0, max_iter=5000)
-    model.fit(matrix * scale, target)
+    model.fit(rows.multiply(scale).tocsr(), [frequent.index(reason) for _, reason in kept])
     coefficients, intercepts = model.coef_ * scale, model.intercept_
     if len(frequent) == 2:
         coefficients = np.vstack([-coefficients[0], coefficients[0]]) / 2
         intercepts = np.array([-intercepts[0], intercepts[0]]) / 2
-    return coefficients.astype(np.float32), intercepts.astype(np.float32), frequent
-
-
-def _scale(rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Give each signal unit spread; vectors are unit length already and keep their size."""
-    scale = np.ones(rows.shape[1])
-    spread = rows[:, -len(features.SIGNALS) :].std(axis=0)
-    scale[-len(features.SIGNALS) :] = 1 / np.where(spread > 1e-6, spread, 1.0)
-    return scale
-
-
-def _exact(strength: float) -> Any:
-    """Return a model whose fit takes a few Newton steps, however weak the penalty or the signal."""
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100)
+    return ReasonHead(coefficients.astype(np.float32), intercepts.astype(np.float32), frequent)

@@ -20,6 +20,7 @@ from handoff_eval.production.parity import check_parity
 from handoff_eval.trigger import Trigger
 from handoff_eval.triggers.cascade import Band, CascadeTrigger
 from handoff_eval.triggers.classifier import ClassifierTrigger
+from handoff_eval.triggers.feature_maps import TurnFeatures
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
 from handoff_eval.triggers.prompt import PromptTrigger
 from handoff_eval.triggers.shots import Shot
@@ -73,12 +74,31 @@ def served_word_counter(body: dict[str, Any]) -> Answer:
     return completion(reply.text, logprobs=[(c.token, c.logprob) for c in reply.logprobs or ()])
 
 
-EXPORTABLE = [keyword, hashing]
+def words() -> Trigger:
+    return train_classifier(TRAINING, None, words=True, name="tfidf")
 
 
-@pytest.fixture(
-    params=[keyword, hashing, similarity, prompt, cascade], ids=lambda make: make.__name__
-)
+def hashing_words() -> Trigger:
+    return train_classifier(TRAINING, HashingEncoder(64), words=True, name="hashing_words")
+
+
+def forest() -> Trigger:
+    from sklearn.ensemble import RandomForestClassifier
+
+    head = RandomForestClassifier(20, random_state=0)
+    return train_classifier(TRAINING, HashingEncoder(64), head=head, name="forest")
+
+
+def machine() -> Trigger:
+    from sklearn.svm import LinearSVC
+
+    return train_classifier(TRAINING, HashingEncoder(64), head=LinearSVC(), name="machine")
+
+
+EXPORTABLE = [keyword, hashing, words, hashing_words, forest, machine]
+
+
+@pytest.fixture(params=[*EXPORTABLE, similarity, prompt, cascade], ids=lambda make: make.__name__)
 def trigger(request: pytest.FixtureRequest) -> Trigger:
     return request.param()
 
@@ -195,4 +215,4 @@ def test_the_head_must_fit_the_encoder() -> None:
     head = hashing().head  # type: ignore[attr-defined]
 
     with pytest.raises(ValueError, match=r"Expected a head over .* features for hashing-1-32"):
-        ClassifierTrigger(HashingEncoder(32), head)
+        ClassifierTrigger(TurnFeatures(HashingEncoder(32)), head)

@@ -183,7 +183,10 @@ def _edit(change: Callable[[dict], object]) -> Callable[[Path], None]:
             _edit(lambda p: p["files"].update({"../x": {"sha256": "", "bytes": 0}})),
             "expected plain file names",
         ),
-        (_edit(lambda p: p["trigger"]["encoder"].update(kind="remote")), "kind onnx or hashing"),
+        (
+            _edit(lambda p: p["trigger"]["features"][0]["encoder"].update(kind="remote")),
+            "kind onnx or hashing",
+        ),
     ],
 )
 def test_damage_is_refused(bundle: Path, damage: Callable[[Path], object], message: str) -> None:

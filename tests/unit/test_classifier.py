@@ -122,3 +122,41 @@ def test_one_kind_alone_teaches_nothing(handoff: bool, kind: str) -> None:
 
     with pytest.raises(DataError, match=f"2 customers {kind} a handoff"):
         train_classifier(items, ENCODER)
+
+
+def test_few_positives_are_said() -> None:
+    """Under twenty needed handoffs the description says what can't be relied on."""
+    few = train_classifier(TRAINING[:20], ENCODER).description
+    enough = train_classifier(TRAINING, ENCODER).description
+
+    assert "learnt from 10 needed handoffs, under 20" in few
+    assert "under 20" not in enough
+
+
+def test_noise_is_not_calibrated() -> None:
+    """Where labels are drawn from nothing, the description says that it ranks by chance."""
+    items = [
+        labeled(talk("C: the same", id=str(i)), handoff=i % 3 == 0, at=0 if i % 3 == 0 else None)
+        for i in range(62)
+    ]
+
+    assert "scores not calibrated" in train_classifier(items, ENCODER).description
+
+
+def test_a_head_that_ignores_weights_is_refused() -> None:
+    """Without sample weights a long conversation would count many times."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    with pytest.raises(DataError, match="takes sample_weight"):
+        train_classifier(TRAINING, ENCODER, head=KNeighborsClassifier())
+
+
+def test_words_that_nobody_shares_are_refused() -> None:
+    """A vocabulary without a term is a user's mistake, told in a sentence."""
+    items = [
+        labeled(talk(f"C: {chr(97 + i) * 3}", id=str(i)), handoff=i % 2 == 0, at=None)
+        for i in range(8)
+    ]
+
+    with pytest.raises(DataError, match="at least 2 conversations of train share"):
+        train_classifier(items, None, words=True)

@@ -1,0 +1,69 @@
+"""Decision points as training rows, and the choice of the penalty on them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from handoff_eval.encoders.hashing import HashingEncoder
+from handoff_eval.triggers.feature_maps import TurnFeatures
+from handoff_eval.triggers.penalty import choose_plan, fit_linear, grouped_splits, held_out
+from handoff_eval.triggers.points import Points
+from tests.builders import labeled, talk
+from tests.training import TRAINING
+
+FEATURES = TurnFeatures(HashingEncoder(16))
+ITEMS = [
+    labeled(talk("C: a", "C: b", "C: c", id="1"), handoff=True, at=1),
+    labeled(talk("C: a", id="2"), handoff=False),
+]
+
+
+def test_a_conversation_counts_once_and_not_before_its_need() -> None:
+    """Points before the need weigh nothing; the others share the conversation's weight."""
+    points = Points.of(ITEMS, FEATURES)
+
+    # Four points of which three are due; two points of a negative.
+    assert points.weights == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3, 1 / 2, 1 / 2])
+    assert points.due.tolist() == [False, True, True, True, False, False]
+
+
+def test_peaks_on_time_stop_at_the_need() -> None:
+    """A later score of a positive doesn't count; of a negative all do."""
+    points = Points.of(ITEMS, FEATURES)
+    scores = np.array([0.1, 0.2, 0.9, 0.3, 0.4, 0.5])
+
+    assert points.peaks(scores).tolist() == [0.9, 0.5]
+    assert points.peaks_on_time(scores).tolist() == [0.2, 0.5]
+
+
+def test_no_customer_is_judged_by_a_head_that_saw_them() -> None:
+    """Folds go by customer, and every conversation is judged once."""
+    items = [*TRAINING, *TRAINING]
+    points = Points.of(items, FEATURES)
+    groups = np.array([item.conversation.group for item in items])
+    splits = grouped_splits(points, groups, seed=0)
+
+    def predict(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+        owner = np.repeat(np.arange(len(items)), np.diff(points.offsets))
+        assert not set(groups[owner[inside]]) & set(groups[owner[outside]])
+        return np.ones(len(outside))
+
+    values, judged = held_out(points, splits, predict)
+
+    assert values.tolist() == [1.0] * len(points.due)
+    assert sorted(judged.tolist()) == list(range(len(items)))
+
+
+def test_weights_are_in_the_units_of_the_raw_columns() -> None:
+    """The values that chose the plan are those of the weights that the plan leaves."""
+    points = Points.of(TRAINING, FEATURES)
+    groups = np.array([item.conversation.group for item in TRAINING])
+    splits = grouped_splits(points, groups, seed=0)
+    plan, values, _ = choose_plan(points, splits, FEATURES.blocks)
+    inside, outside = splits[0]
+
+    weights, bias = fit_linear(points, points.of_conversations(inside), plan, FEATURES.blocks)
+    rows = points.of_conversations(outside)
+
+    assert points.rows[rows].toarray() @ weights + bias == pytest.approx(values[rows], abs=1e-6)
