@@ -20,10 +20,10 @@ from sklearn.pipeline import make_pipeline
 
 from handoff_eval.conversation import Conversation, LabeledConversation, Role, Split
 from handoff_eval.evaluation.intervals import cluster_weights, percentile_estimate
-from handoff_eval.evaluation.line_up import train_minilm
 from handoff_eval.evaluation.metrics import average_precision
 from handoff_eval.evaluation.replay import replay
 from handoff_eval.transcripts.read import read_dataset
+from handoff_eval.triggers.trained import train_arm
 
 
 def words(conversation: Conversation, role: Role) -> float:
@@ -95,8 +95,9 @@ def main() -> None:
         )
         scores = model.predict_proba([text_of(item, until_due=until_due) for item in test])[:, 1]
         print(f"| bag of words, {name} | {precision(scores)} |")
-    peak = replay(train_minilm(dataset), [item.conversation for item in test]).peak
-    print(f"| MiniLM arm, highest score of a conversation | {precision(peak)} |")
+    for arm in ("tfidf", "minilm", "minilm_words"):
+        peak = replay(train_arm(arm, train), [item.conversation for item in test]).peak
+        print(f"| {arm} arm, highest score of a conversation | {precision(peak)} |")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,15 @@ def cache_dir() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "handoff_eval"
 
 
+def static_model() -> Path | None:
+    """Return the model2vec folder to use instead of one distilled from MiniLM.
+
+    It is `HANDOFF_EVAL_STATIC_MODEL`; None when that is not set.
+    """
+    configured = os.environ.get("HANDOFF_EVAL_STATIC_MODEL")
+    return Path(configured).expanduser() if configured else None
+
+
 def project_root() -> Path:
     """Return the folder that holds `mlruns/`, whatever the working directory is.
 

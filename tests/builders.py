@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from handoff_eval.conversation import (
     Conversation,
@@ -16,6 +20,7 @@ from handoff_eval.conversation import (
     Split,
     Turn,
 )
+from handoff_eval.encoders.static import StaticEncoder
 from handoff_eval.evaluation.replay import Replay
 from handoff_eval.evaluation.scored import ScoredSplit
 
@@ -74,3 +79,14 @@ def scored(
         peak=peaks,
         on_time_peak=until,
     )
+
+
+def static_encoder(
+    folder: Path, vectors: Sequence[Sequence[float]] = ((9, 9), (3, 0), (0, 4))
+) -> StaticEncoder:
+    """Return an encoder that knows the words call and me."""
+    tokenizer = Tokenizer(WordLevel({"[UNK]": 0, "call": 1, "me": 2}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    np.save(folder / "vectors.npy", np.array(vectors, dtype=np.float32))
+    return StaticEncoder(folder / "vectors.npy", folder / "tokenizer.json", revision="tiny")

@@ -76,10 +76,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def write_text(path: Path, text: str) -> None:
     """Write a result file, making its folder; a path that can't be written is a user's mistake."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a result file, making its folder; a path that can't be written is a user's mistake."""
     from handoff_eval.errors import SettingsError
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
     except OSError as error:
         raise SettingsError(f"{path}: can't be written ({error.strerror}).") from None

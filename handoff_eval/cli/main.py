@@ -13,6 +13,7 @@ from handoff_eval.errors import HandoffEvalError
 COMMANDS = {
     "check": "check",
     "compare": "compare",
+    "learning-curve": "learning_curve",
     "export": "export",
     "decide": "decide",
     "import": "import_",

@@ -28,6 +28,23 @@ class ArmOptions:
 def add_comparison_options(parser: argparse.ArgumentParser) -> None:
     """Add what a comparison needs: the data, the budget, the arms."""
     parser.add_argument("dataset", type=Path, metavar="DATASET", help="dataset folder")
+    add_budget_options(parser)
+    arms = parser.add_argument_group("arms", "\n".join(f"{n}: {text}" for n, text in ARMS.items()))
+    arms.add_argument(
+        "--arms",
+        default=",".join(DEFAULT_ARMS),
+        metavar="A,B",
+        help=f"which take part, of {', '.join(ARMS)} (default: %(default)s)",
+    )
+    arms.add_argument("--instruction", type=Path, metavar="FILE", help="when to hand off, in words")
+    arms.add_argument("--rules", type=Path, metavar="FILE", help="keyword rules instead of ours")
+    add_llm_options(parser)
+    parser.add_argument("--live", action="store_true", help="ask again, whatever replies are kept")
+    parser.add_argument("--seed", type=int, default=0, help="of every draw (default: %(default)s)")
+
+
+def add_budget_options(parser: argparse.ArgumentParser) -> None:
+    """Add what states a budget."""
     budget = parser.add_argument_group("budget (or a handoff file that states one)")
     budget.add_argument(
         "--max-emails-per-day", type=float, metavar="N", help="mean the team can read"
@@ -46,18 +63,6 @@ def add_comparison_options(parser: argparse.ArgumentParser) -> None:
     budget.add_argument(
         "--handoff-name", metavar="NAME", help="which one, where the file has several"
     )
-    arms = parser.add_argument_group("arms", "\n".join(f"{n}: {text}" for n, text in ARMS.items()))
-    arms.add_argument(
-        "--arms",
-        default=",".join(DEFAULT_ARMS),
-        metavar="A,B",
-        help=f"which take part, of {', '.join(ARMS)} (default: %(default)s)",
-    )
-    arms.add_argument("--instruction", type=Path, metavar="FILE", help="when to hand off, in words")
-    arms.add_argument("--rules", type=Path, metavar="FILE", help="keyword rules instead of ours")
-    add_llm_options(parser)
-    parser.add_argument("--live", action="store_true", help="ask again, whatever replies are kept")
-    parser.add_argument("--seed", type=int, default=0, help="of every draw (default: %(default)s)")
 
 
 def handoff_of(arguments: argparse.Namespace) -> Handoff:

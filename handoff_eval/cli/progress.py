@@ -7,9 +7,16 @@ from typing import Any
 
 
 class ProgressBars:
-    """One bar a name, made at its first report; the last one is closed on exit."""
+    """One bar a name, made at its first report; the last one is closed on exit.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    unit : str
+        What is counted.
+    """
+
+    def __init__(self, unit: str = "conv") -> None:
+        self._unit = unit
         self._name: str | None = None
         self._bar: Any = None
 
@@ -20,7 +27,7 @@ class ProgressBars:
         if name != self._name:
             self.close()
             self._name = name
-            self._bar = tqdm(total=total, desc=name, unit="conv", file=sys.stderr, delay=0.5)
+            self._bar = tqdm(total=total, desc=name, unit=self._unit, file=sys.stderr, delay=0.5)
         self._bar.update(done - self._bar.n)
         if done == total:
             self.close()

@@ -53,7 +53,7 @@ def exported_minilm() -> tuple[Path, Path]:
 
 
 def _export(folder: Path) -> None:
-    source = _weights_folder()
+    source = weights_folder()
     digest = hashlib.sha256((source / "model.safetensors").read_bytes()).hexdigest()
     if digest != WEIGHTS_SHA256:
         raise DataError(
@@ -62,7 +62,7 @@ def _export(folder: Path) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     graph = folder / f"model.{os.getpid()}.partial"
-    with _quiet():
+    with quiet():
         pooled = _pooled_model(source)
         _export_graph(pooled, graph)
     shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
@@ -71,7 +71,7 @@ def _export(folder: Path) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Hold back what torch and transformers say about their own insides during an export."""
     import logging
 
@@ -92,7 +92,14 @@ def _quiet() -> Iterator[None]:
         transformers_logging.set_verbosity(verbosity)
 
 
-def _weights_folder() -> Path:
+def weights_folder() -> Path:
+    """Return the folder of the installed weights.
+
+    Raises
+    ------
+    MissingExtraError
+        When the package that holds them is not installed.
+    """
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise MissingExtraError(

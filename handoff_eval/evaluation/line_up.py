@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handoff_eval.conversation import LabeledConversation, Split
+from handoff_eval.conversation import Split
 from handoff_eval.evaluation.compare import Arm
 from handoff_eval.evaluation.llm_arms import LlmArms, LlmPlan
 from handoff_eval.llm.asker import Asker
-from handoff_eval.settings import cache_dir
 from handoff_eval.transcripts.read import Dataset
-from handoff_eval.triggers.classifier import ClassifierTrigger
+from handoff_eval.triggers.arms import TRAINED
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules, read_rules
+from handoff_eval.triggers.trained import cached_minilm, train_arm
 
 if TYPE_CHECKING:
-    from handoff_eval.encoders.cache import CachedEncoder
     from handoff_eval.triggers.similarity import SimilarityTrigger
 
 RECORDED_REPLIES = "replies.jsonl"
@@ -59,13 +58,10 @@ def line_up(
     seed : int
         Of the folds of the trained head.
     """
-
-    def fit_minilm(labeled: Sequence[LabeledConversation]) -> ClassifierTrigger:
-        return _train_minilm(labeled, seed=seed)
-
-    minilm = cache(lambda: train_minilm(dataset, seed=seed))
+    train = dataset.labeled(Split.TRAIN)
+    trained = cache(partial(train_arm, labeled=train, seed=seed))
     asking = LlmArms(
-        dataset.labeled(Split.TRAIN),
+        train,
         instruction=instruction,
         asker=asker,
         encoder=cached_minilm,
@@ -74,43 +70,12 @@ def line_up(
     builders: dict[str, Callable[[], Arm]] = {
         "keyword": lambda: Arm(KeywordTrigger(read_rules(rules) if rules else default_rules())),
         "similarity": lambda: Arm(_similarity(instruction)),
-        "tfidf": lambda: Arm(train_tfidf(dataset, seed=seed)),
-        "minilm": lambda: Arm(minilm()),
-        "minilm_words": lambda: Arm(train_minilm(dataset, words=True, seed=seed)),
         "prompt": asking.prompt,
-        "cascade": lambda: asking.cascade(fit_minilm, minilm(), seed=seed),
+        "cascade": lambda: asking.cascade(
+            lambda some: train_arm("minilm", some, seed=seed), trained("minilm"), seed=seed
+        ),
     }
-    return [builders[name]() for name in names]
-
-
-def train_tfidf(dataset: Dataset, *, seed: int = 0) -> ClassifierTrigger:
-    """Train the words arm on the train split."""
-    from handoff_eval.triggers.train import train_classifier
-
-    return train_classifier(dataset.labeled(Split.TRAIN), None, words=True, name="tfidf", seed=seed)
-
-
-def train_minilm(dataset: Dataset, *, words: bool = False, seed: int = 0) -> ClassifierTrigger:
-    """Train a MiniLM arm on the train split; vectors come from the cache where they can."""
-    return _train_minilm(dataset.labeled(Split.TRAIN), words=words, seed=seed)
-
-
-def _train_minilm(
-    labeled: Sequence[LabeledConversation], *, words: bool = False, seed: int
-) -> ClassifierTrigger:
-    from handoff_eval.triggers.train import train_classifier
-
-    return train_classifier(
-        labeled, cached_minilm(), words=words, name="minilm_words" if words else "minilm", seed=seed
-    )
-
-
-def cached_minilm() -> CachedEncoder:
-    """Return MiniLM with the cache that every arm shares."""
-    from handoff_eval.encoders.cache import CachedEncoder
-    from handoff_eval.encoders.minilm import load_minilm
-
-    return CachedEncoder(load_minilm(), cache_dir() / "vectors.sqlite")
+    return [Arm(trained(name)) if name in TRAINED else builders[name]() for name in names]
 
 
 def _similarity(instruction: str) -> SimilarityTrigger:

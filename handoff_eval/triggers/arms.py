@@ -6,9 +6,13 @@ ARMS = {
     "keyword": "keyword rules from a text file",
     "similarity": "zero-shot similarity of the instruction's clauses to the turns (MiniLM)",
     "tfidf": "words and word pairs under a trained head",
+    "static": "static embeddings (model2vec) under a trained head",
     "minilm": "MiniLM embeddings and conversation features under a trained head",
-    "minilm_words": "both of these under one trained head",
+    "minilm_words": "MiniLM embeddings and words under one trained head",
     "prompt": "the instruction as a prompt to a language model (local SmolLM2-135M by default)",
     "cascade": "minilm, and the prompt where it is unsure",
 }
 """Name and one-line help of each arm."""
+
+TRAINED = ("tfidf", "static", "minilm", "minilm_words")
+"""The arms that learn from the train split."""

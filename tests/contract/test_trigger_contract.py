@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from handoff_eval.triggers.prompt import PromptTrigger
 from handoff_eval.triggers.shots import Shot
 from handoff_eval.triggers.similarity import SimilarityTrigger
 from handoff_eval.triggers.train import train_classifier
-from tests.builders import talk
+from tests.builders import static_encoder, talk
 from tests.fakes import WordCountingAsker
 from tests.llm_provider import Answer, completion, provider
 from tests.training import TRAINING
@@ -78,6 +79,11 @@ def words() -> Trigger:
     return train_classifier(TRAINING, None, words=True, name="tfidf")
 
 
+def static() -> Trigger:
+    folder = Path(mkdtemp())
+    return train_classifier(TRAINING, static_encoder(folder), name="static")
+
+
 def hashing_words() -> Trigger:
     return train_classifier(TRAINING, HashingEncoder(64), words=True, name="hashing_words")
 
@@ -95,7 +101,7 @@ def machine() -> Trigger:
     return train_classifier(TRAINING, HashingEncoder(64), head=LinearSVC(), name="machine")
 
 
-EXPORTABLE = [keyword, hashing, words, hashing_words, forest, machine]
+EXPORTABLE = [keyword, hashing, words, static, hashing_words, forest, machine]
 
 
 @pytest.fixture(params=[*EXPORTABLE, similarity, prompt, cascade], ids=lambda make: make.__name__)

@@ -185,7 +185,7 @@ def _edit(change: Callable[[dict], object]) -> Callable[[Path], None]:
         ),
         (
             _edit(lambda p: p["trigger"]["features"][0]["encoder"].update(kind="remote")),
-            "kind onnx or hashing",
+            "kind onnx, static or hashing",
         ),
     ],
 )

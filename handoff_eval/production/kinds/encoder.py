@@ -9,10 +9,11 @@ from handoff_eval.encoders.base import Encoder
 from handoff_eval.encoders.cache import CachedEncoder
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.encoders.onnx_encoder import OnnxEncoder
+from handoff_eval.encoders.static import StaticEncoder
 from handoff_eval.errors import BundleError
 from handoff_eval.production.kinds.base import Files, Spec
 
-MODEL, TOKENIZER = "encoder.onnx", "tokenizer.json"
+MODEL, VECTORS, TOKENIZER = "encoder.onnx", "vectors.npy", "tokenizer.json"
 
 
 def write_encoder(encoder: Encoder, folder: Path) -> Spec:
@@ -32,8 +33,12 @@ def write_encoder(encoder: Encoder, folder: Path) -> Spec:
         shutil.copyfile(encoder.model, folder / MODEL)
         shutil.copyfile(encoder.tokenizer, folder / TOKENIZER)
         return {"kind": "onnx", **spec}
+    if isinstance(encoder, StaticEncoder):
+        shutil.copyfile(encoder.vectors, folder / VECTORS)
+        shutil.copyfile(encoder.tokenizer, folder / TOKENIZER)
+        return {"kind": "static", **spec}
     raise BundleError(
-        f"Expected an encoder that runs without the workbench (onnx, hashing); got "
+        f"Expected an encoder that runs without the workbench (onnx, static, hashing); got "
         f"{encoder.revision!r}."
     )
 
@@ -50,4 +55,6 @@ def read_encoder(spec: Spec, files: Files) -> Encoder:
         return HashingEncoder(spec["dimension"])
     if spec["kind"] == "onnx":
         return OnnxEncoder(files[MODEL], files[TOKENIZER], revision=spec["revision"])
-    raise BundleError(f"Expected an encoder of kind onnx or hashing; got {spec['kind']!r}.")
+    if spec["kind"] == "static":
+        return StaticEncoder(files[VECTORS], files[TOKENIZER], revision=spec["revision"])
+    raise BundleError(f"Expected an encoder of kind onnx, static or hashing; got {spec['kind']!r}.")
