@@ -235,8 +235,8 @@ def test_mistakes_are_those_of_the_operating_point(
 
     missed, needless = missed_handoffs(arm, test), needless_emails(arm, test)
 
-    assert len(missed) == round(16 * (1 - arm.measures.recall.value)) == 3
-    assert len(needless) == round(32 * arm.measures.false_positive_rate.value) == 2
+    assert len(missed) == round(16 * (1 - arm.measures.recall.value)) > 0
+    assert len(needless) == round(32 * arm.measures.false_positive_rate.value) > 0
     assert [m.score for m in missed] == sorted(m.score for m in missed)
     assert [m.score for m in needless] == sorted((m.score for m in needless), reverse=True)
     assert all(
