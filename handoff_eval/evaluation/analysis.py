@@ -12,6 +12,7 @@ from handoff_eval.evaluation.comparison import Comparison
 from handoff_eval.evaluation.forecast import Forecast, forecast_volume
 from handoff_eval.evaluation.mistakes import missed_handoffs, needless_emails
 from handoff_eval.evaluation.plots import shown_arm
+from handoff_eval.evaluation.reliability import Reliability, measure_reliability
 from handoff_eval.evaluation.slices import Slices, measure_slices, slice_variables
 from handoff_eval.evaluation.timing import Timing, measure_timing
 from handoff_eval.evaluation.topics import Topics, group_by_topic
@@ -34,6 +35,7 @@ class Analysis:
     forecast : Forecast or None
     forecast_note : str
         Why there is no forecast; empty where there is one.
+    reliability : Reliability
     slices : Slices
     needless, missed : Topics
     """
@@ -42,6 +44,7 @@ class Analysis:
     timings: tuple[Timing, ...]
     forecast: Forecast | None
     forecast_note: str
+    reliability: Reliability
     slices: Slices
     needless: Topics
     missed: Topics
@@ -69,6 +72,7 @@ class Analysis:
         else:
             parts = self.forecast.parts_frame().loc[["reason", "channel"]]
             lines += [self.forecast.text(), "", parts.to_string()]
+        lines += ["", f"What a score of {self.arm} means:", self.reliability.text()]
         lines += ["", f"Slices of {self.arm}:", *self.slices.sentences()]
         for topics in (self.needless, self.missed):
             lines += ["", f"{topics.n} {topics.kind} of {self.arm}:", *topics.sentences()]
@@ -81,6 +85,7 @@ class Analysis:
             "timing": [timing.to_dict() for timing in self.timings],
             "forecast": None if self.forecast is None else self.forecast.to_dict(),
             "forecast_note": self.forecast_note,
+            "reliability": self.reliability.to_dict(),
             "slices": self.slices.to_dict(),
             "topics": [
                 topics.to_dict() if with_words else topics.without_words()
@@ -143,6 +148,7 @@ def analyse(
         ),
         forecast=forecast,
         forecast_note=note,
+        reliability=measure_reliability(shown.test, seed=seed),
         slices=measure_slices(
             shown.test, shown.point, slice_variables(items, dataset.conversations), seed=seed
         ),

@@ -21,6 +21,7 @@ from handoff_eval.evaluation.look import (
 if TYPE_CHECKING:
     from handoff_eval.evaluation.audit import AuditEstimate
     from handoff_eval.evaluation.forecast import Forecast
+    from handoff_eval.evaluation.reliability import Reliability
     from handoff_eval.evaluation.slices import Slices
     from handoff_eval.evaluation.timing import Timing
     from handoff_eval.evaluation.topics import Topics
@@ -201,6 +202,35 @@ def topics_plot(topics: Topics, *, width: int = WIDE) -> Picture:
     ]
     title = f"{topics.n} {topics.kind} by what the customer says"
     return compose(layers, title, "", width=width, height=28 * len(rows) + 10, margin=room + 40)
+
+
+def reliability_plot(reliability: Reliability, *, width: int = WIDE) -> Picture:
+    """Draw the share in need of each bin against its mean score, beside the line of equality.
+
+    Parameters
+    ----------
+    reliability : Reliability
+    width : int
+        Of the whole picture in pixels.
+    """
+    alt = require_altair()
+    rows = [
+        {"score": b.mean, "value": b.needed.value, "low": b.needed.low, "high": b.needed.high}
+        for b in reliability.bins
+    ]
+    equal = [{"score": 0.0, "value": 0.0}, {"score": 1.0, "value": 1.0}]
+    scale = alt.Scale(domain=[0, 1])
+    x = alt.X("score:Q", title="mean score of the bin", scale=scale)
+    y = alt.Y("value:Q", title="share in need", scale=scale)
+    layers = [
+        chart(equal).mark_line(color=INK, strokeDash=[4, 3], strokeWidth=1.25).encode(x, y),
+        chart(rows)
+        .mark_rule(strokeWidth=1.5, color=COLOURS[0])
+        .encode(x, alt.Y("low:Q", scale=scale), y2="high:Q"),
+        chart(rows).mark_point(size=90, filled=True, opacity=1, color=COLOURS[0]).encode(x, y),
+    ]
+    first, second = reliability.sentences()
+    return compose(layers, first, f"{second} Bars: 95% intervals.", width=width)
 
 
 def _kind(delay: int, tolerance: int) -> str:

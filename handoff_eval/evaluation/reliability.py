@@ -98,26 +98,9 @@ class Reliability(Result):
 
     def plot(self) -> Picture:
         """Return the share in need against the mean score, beside the line of equality."""
-        from handoff_eval.evaluation.look import COLOURS, INK, WIDE, chart, compose, require_altair
+        from handoff_eval.evaluation.analysis_plots import reliability_plot
 
-        alt = require_altair()
-        rows = [
-            {"score": b.mean, "value": b.needed.value, "low": b.needed.low, "high": b.needed.high}
-            for b in self.bins
-        ]
-        equal = [{"score": 0.0, "value": 0.0}, {"score": 1.0, "value": 1.0}]
-        scale = alt.Scale(domain=[0, 1])
-        x = alt.X("score:Q", title="mean score of the bin", scale=scale)
-        y = alt.Y("value:Q", title="share in need", scale=scale)
-        layers = [
-            chart(equal).mark_line(color=INK, strokeDash=[4, 3], strokeWidth=1.25).encode(x, y),
-            chart(rows)
-            .mark_rule(strokeWidth=1.5, color=COLOURS[0])
-            .encode(x, alt.Y("low:Q", scale=scale), y2="high:Q"),
-            chart(rows).mark_point(size=90, filled=True, opacity=1, color=COLOURS[0]).encode(x, y),
-        ]
-        first, second = self.sentences()
-        return compose(layers, first, f"{second} Bars: 95% intervals.", width=WIDE)
+        return reliability_plot(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as JSON values."""

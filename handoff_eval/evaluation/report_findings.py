@@ -9,6 +9,7 @@ from typing import Any
 from handoff_eval.evaluation import analysis_plots as draw
 from handoff_eval.evaluation.analysis import Analysis
 from handoff_eval.evaluation.forecast import Forecast
+from handoff_eval.evaluation.reliability import Reliability
 from handoff_eval.evaluation.report_pictures import SizedPicture, sized_pictures
 from handoff_eval.evaluation.slices import Slices
 from handoff_eval.evaluation.timing import Timing
@@ -49,6 +50,7 @@ def finding_sections(analysis: Analysis, *, with_words: bool) -> tuple[Section, 
         _volume(analysis.forecast)
         if analysis.forecast is not None
         else Section("Emails a day", (analysis.forecast_note,)),
+        _reliability(analysis.reliability),
         _slices(analysis.slices),
         _topics(analysis.needless, "Needless emails by topic", with_words=with_words),
         _topics(analysis.missed, "Missed handoffs by topic", with_words=with_words),
@@ -92,6 +94,25 @@ def _volume(forecast: Forecast) -> Section:
         (
             _table("Emails on each weekday.", days, folded=True),
             _table("Mean emails a day by hour, main reason and channel.", parts, folded=True),
+        ),
+    )
+
+
+def _reliability(reliability: Reliability) -> Section:
+    return Section(
+        "What a score means",
+        reliability.sentences()[1:],
+        (
+            sized_pictures(
+                "reliability", lambda width: draw.reliability_plot(reliability, width=width)
+            ),
+        ),
+        (
+            _table(
+                "Share in need by score, at the prevalence of the sample.",
+                reliability.frame().reset_index(),
+                folded=True,
+            ),
         ),
     )
 

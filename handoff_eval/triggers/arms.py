@@ -9,10 +9,11 @@ ARMS = {
     "static": "static embeddings (model2vec) under a trained head",
     "minilm": "MiniLM embeddings and conversation features under a trained head",
     "minilm_words": "MiniLM embeddings and words under one trained head",
+    "setfit": "MiniLM fine-tuned on half of train in the SetFit way, head on the other (minutes)",
     "prompt": "the instruction as a prompt to a language model (local SmolLM2-135M by default)",
     "cascade": "minilm, and the prompt where it is unsure",
 }
 """Name and one-line help of each arm."""
 
-TRAINED = ("tfidf", "static", "minilm", "minilm_words")
+TRAINED = ("tfidf", "static", "minilm", "minilm_words", "setfit")
 """The arms that learn from the train split."""

@@ -15,6 +15,8 @@ from handoff_eval.conversation import Split
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.production.bundle import write_bundle
+from handoff_eval.transcripts.read import Dataset
+from handoff_eval.transcripts.write import write_conversations, write_labels
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
 from handoff_eval.triggers.train import train_classifier
 from tests.training import TRAINING
@@ -56,6 +58,8 @@ def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixtur
         (["compare", "x", *BUDGET, "--max-llm-decisions", "3"], "at least 20; got 3"),
         (["compare", "x", *BUDGET, "--instruction", "none.txt"], "none.txt: can't be read"),
         (["compare", "x", "--handoff", "none.toml"], "none.toml: can't be read"),
+        (["learning-curve", "x", *BUDGET, "--arms", "keyword"], "got 'keyword'"),
+        (["learning-curve", "x", *BUDGET, "--seeds", "0"], "--seeds to be at least 1; got 0"),
         (["decide", "nowhere"], "nowhere: expected a folder with bundle.json"),
     ],
 )
@@ -136,3 +140,24 @@ def test_decide_asks_each_handoff_once(
     assert [json.loads(line)["handoff"] for line in lines] == ["s", "tech"]
     assert main(["decide", str(bundle), str(bundle)]) == 2
     assert "different handoffs" in capsys.readouterr().err
+
+
+def test_a_learning_curve_is_printed_and_drawn(
+    tmp_path: Path, dataset: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command answers on stdout, as JSON where asked, and writes the picture."""
+    folder = tmp_path / "parcels"
+    folder.mkdir()
+    write_conversations(dataset.conversations, folder / "transcripts.jsonl")
+    write_labels(dataset.labels, folder / "labels.jsonl")
+    (folder / "README.md").write_text("parcels\n")
+    plot = tmp_path / "made" / "curve.png"
+    arguments = [str(folder), *BUDGET, "--prevalence", "0.05", "--arms", "tfidf", "--seeds", "1"]
+
+    assert main(["learning-curve", *arguments, "--plot", str(plot)]) == 0
+    assert "tfidf reaches an average precision of" in capsys.readouterr().out
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert main(["learning-curve", *arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["points"][-1]["conversations"] == 48
+    assert found["prompt"] is None
