@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-ACTIONS = {"lint": "instruction_lint"}
+ACTIONS = {
+    "lint": "instruction_lint",
+    "ablate": "instruction_ablate",
+    "compare": "instruction_compare",
+    "tune": "instruction_tune",
+}
 """Each action and the module under `cli` that holds it."""
 
 

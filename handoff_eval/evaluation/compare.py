@@ -76,7 +76,7 @@ def compare(
                 f"Expected conversations with and without a handoff in the {split.value} split of "
                 f"{dataset.name}; got {len(items)} labelled ones. Label more or set their splits."
             )
-    prevalence, prevalence_note = _prevalence(budget, labeled[Split.TUNE])
+    prevalence, prevalence_note = deployment_prevalence(budget, labeled[Split.TUNE])
     drawn = [
         {split: _draw(arm, split, items, seed=seed) for split, items in labeled.items()}
         for arm in arms
@@ -136,6 +136,16 @@ def compare(
         pairs=tuple(pairs),
         chosen=_choose(results),
     )
+
+
+def deployment_prevalence(budget: Budget, tune: Sequence[LabeledConversation]) -> tuple[float, str]:
+    """Return the prevalence that volume is stated at, and where it comes from."""
+    sample = sum(item.label.handoff for item in tune) / len(tune)
+    if budget.prevalence is None:
+        return sample, (
+            f"not given: the tune split's own {sample:.1%} stands in, which real traffic hardly has"
+        )
+    return budget.prevalence, f"given: {budget.prevalence:.1%} (tune split: {sample:.1%})"
 
 
 def sample_conversations(
@@ -223,15 +233,6 @@ def _score(
         on_progress=advance,
     )
     return ScoredSplit.join(played, labeled, split)
-
-
-def _prevalence(budget: Budget, tune: Sequence[LabeledConversation]) -> tuple[float, str]:
-    sample = sum(item.label.handoff for item in tune) / len(tune)
-    if budget.prevalence is None:
-        return sample, (
-            f"not given: the tune split's own {sample:.1%} stands in, which real traffic hardly has"
-        )
-    return budget.prevalence, f"given: {budget.prevalence:.1%} (tune split: {sample:.1%})"
 
 
 def _counts(labeled: Sequence[LabeledConversation]) -> dict[str, int]:

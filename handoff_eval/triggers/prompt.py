@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from handoff_eval.conversation import Reason, Role, Turn
 from handoff_eval.errors import EndpointError, SettingsError
+from handoff_eval.instructions.acceptable import MAX_BYTES
 from handoff_eval.llm.asker import Asker
 from handoff_eval.llm.question import Question, Reply
 from handoff_eval.trigger import Explanation
@@ -14,7 +15,6 @@ from handoff_eval.triggers.prompt_template import Form, PromptTemplate, default_
 from handoff_eval.triggers.shots import MAX_SHOTS, SHOT_BYTES, Shot
 
 MAX_TRANSCRIPT_BYTES = 6000
-MAX_INSTRUCTION_BYTES = 1500
 YES, NO = "yes", "no"
 _NUMBER = re.compile(r"\s*(\d{1,3})(?:\.0+)?\s*(?:%|/\s*100)?\.?\s*", re.ASCII)
 _REASON = re.compile(
@@ -65,9 +65,9 @@ class PromptTrigger:
         max_bytes: int = MAX_TRANSCRIPT_BYTES,
     ) -> None:
         size = len(instruction.encode("utf-8", "surrogatepass"))
-        if not instruction.strip() or size > MAX_INSTRUCTION_BYTES:
+        if not instruction.strip() or size > MAX_BYTES:
             raise SettingsError(
-                f"Expected an instruction of 1 to {MAX_INSTRUCTION_BYTES} bytes; got {size} "
+                f"Expected an instruction of 1 to {MAX_BYTES} bytes; got {size} "
                 f"({instruction[:40]!r}). Shorten the instruction."
             )
         if len(shots) > MAX_SHOTS:

@@ -101,10 +101,10 @@ def machine() -> Trigger:
     return train_classifier(TRAINING, HashingEncoder(64), head=LinearSVC(), name="machine")
 
 
-EXPORTABLE = [keyword, hashing, words, static, hashing_words, forest, machine]
+EXPORTABLE = [keyword, similarity, hashing, words, static, hashing_words, forest, machine]
 
 
-@pytest.fixture(params=[*EXPORTABLE, similarity, prompt, cascade], ids=lambda make: make.__name__)
+@pytest.fixture(params=[*EXPORTABLE, prompt, cascade], ids=lambda make: make.__name__)
 def trigger(request: pytest.FixtureRequest) -> Trigger:
     return request.param()
 

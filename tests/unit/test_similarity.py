@@ -53,13 +53,14 @@ def test_cues_gates_and_exclusions_combine_as_stated() -> None:
 
 
 def test_a_cue_is_forgotten_and_a_precondition_is_not() -> None:
-    """After three more customer turns the cue no longer counts; the precondition still holds."""
+    """A cue counts for three customer turns and no longer; a precondition goes on holding."""
     trigger = SimilarityTrigger(INSTRUCTION, Angles())
     later = ["C: x", "A: y"] * 3
 
     scores = replay(trigger, [talk("C: half a, half g", *later, "C: a")]).scores
 
-    # while nothing near is recent: c 0, so (1 + 0) / 2; at last c 1, g .8 -> .9
+    # c .6 g .8 for three turns; then nothing near is recent: (1 + 0) / 2; at last c 1, g .8 -> .9
+    assert scores[:3] == pytest.approx([0.74] * 3, abs=1e-6)
     assert scores[3] == pytest.approx(0.5)
     assert scores[-2:] == pytest.approx([0.9, 0.9])
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from handoff_eval.errors import BundleError
-from handoff_eval.production.kinds import cascade, classifier, keyword, prompt
+from handoff_eval.production.kinds import cascade, classifier, keyword, prompt, similarity
 from handoff_eval.production.kinds.base import Files, Kind, Spec
 from handoff_eval.trigger import Trigger
 
-KINDS: tuple[Kind, ...] = (keyword.KIND, classifier.KIND, prompt.KIND, cascade.KIND)
+KINDS: tuple[Kind, ...] = (
+    keyword.KIND,
+    similarity.KIND,
+    classifier.KIND,
+    prompt.KIND,
+    cascade.KIND,
+)
 
 
 def write_trigger(trigger: Trigger, folder: Path) -> Spec:

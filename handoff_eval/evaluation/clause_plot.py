@@ -1,0 +1,104 @@
+"""The picture of what each clause of an instruction is worth."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handoff_eval.evaluation.look import (
+    COLOURS,
+    INK,
+    PAPER,
+    WIDE,
+    Picture,
+    Row,
+    chart,
+    in_our_look,
+    require_altair,
+)
+from handoff_eval.instructions.sentence import PieceKind
+
+if TYPE_CHECKING:
+    from handoff_eval.evaluation.ablation import Ablation, Contribution
+    from handoff_eval.evaluation.intervals import Estimate
+
+LETTERS = 32
+"""Of a clause beside its bars, to a line."""
+LABEL_WIDTH = 230
+KINDS = {
+    PieceKind.CUE.value: COLOURS[0],
+    PieceKind.PRECONDITION.value: COLOURS[2],
+    PieceKind.EXCLUSION.value: COLOURS[1],
+}
+
+
+def clause_plot(ablation: Ablation, *, width: int = WIDE) -> Picture:
+    """Draw each clause's contribution to recall at equal volume and to emails a day.
+
+    Parameters
+    ----------
+    ablation : Ablation
+    width : int
+        Of the whole picture in pixels.
+    """
+    alt = require_altair()
+    panels: dict[str, Callable[[Contribution], Estimate]] = {
+        "recall at the same volume, in points": lambda c: c.recall_at_volume.scaled(100),
+        "emails a day at the same threshold": lambda c: c.emails_per_day,
+    }
+    order = [_label(c) for c in ablation.contributions]
+    y = alt.Y("clause:N", sort=order, title=None)
+    colour = alt.Color(
+        "kind:N", scale=alt.Scale(domain=list(KINDS), range=list(KINDS.values())), title=None
+    )
+    drawn: list[Any] = []
+    for title, estimate_of in panels.items():
+        rows = [
+            {"clause": _label(c), "kind": c.clause.kind.value, **_limits(estimate_of(c))}
+            for c in ablation.contributions
+        ]
+        axis = {"labels": not drawn, "ticks": not drawn, "domain": False, "grid": False}
+        beside = y.axis(labelLimit=LABEL_WIDTH, labelExpr="split(datum.value, '\\n')", **axis)
+        zero = chart([{"value": 0.0}]).mark_rule(color=INK).encode(alt.X("value:Q"))
+        bars = chart(rows).mark_rule(strokeWidth=1.5, opacity=0.75).encode(
+            alt.X("low:Q"), beside, colour, x2="high:Q"
+        )  # fmt: skip
+        dots = chart(rows).mark_point(
+            size=130, filled=True, opacity=1, stroke=PAPER, strokeWidth=1.5
+        ).encode(alt.X("value:Q", title=title), beside, colour)  # fmt: skip
+        drawn.append(
+            alt.layer(zero, bars, dots).properties(
+                width=(width - LABEL_WIDTH - 60) / 2, height=max(90, 54 * len(order))
+            )
+        )
+    return in_our_look(alt.hconcat(*drawn, spacing=16), *_words(ablation), width=width)
+
+
+def _label(contribution: Contribution) -> str:
+    return "\n".join(textwrap.wrap(contribution.clause.text, LETTERS))
+
+
+def _limits(estimate: Estimate) -> Row:
+    """Return value and limits; where no replicate differs, the limits are the value."""
+    value = estimate.value
+    low, high = (value if np.isnan(limit) else limit for limit in (estimate.low, estimate.high))
+    return {"value": round(value, 4), "low": round(low, 4), "high": round(high, 4)}
+
+
+def _words(ablation: Ablation) -> tuple[str, str]:
+    shown = [c for c in ablation.contributions if c.p_adjusted < 0.05]
+    total = len(ablation.contributions)
+    title = (
+        f"{len(shown)} of {total} clauses change what {ablation.trigger} catches"
+        if shown
+        else f"No clause is shown to change what {ablation.trigger} catches"
+    )
+    subtitle = (
+        f"The instruction with each clause minus the instruction without it, on "
+        f"{ablation.conversations} conversations of {ablation.split.value} with "
+        f"{ablation.positives} positives. Bars: 95% over customers."
+    )
+    return title, subtitle
