@@ -62,8 +62,10 @@ class LlmOptions:
         from handoff_eval.triggers.shots import check_shots
 
         price = Price.from_environment()
-        if self.price_in is not None or self.price_out is not None:
-            price = Price(self.price_in or 0.0, self.price_out or 0.0)
+        stated = {"prompt": self.price_in, "completion": self.price_out}
+        known = {side: value for side, value in stated.items() if value is not None}
+        if known:
+            price = replace(price or Price(0.0, 0.0), **known)
         return LlmPlan(
             max_decisions=self.max_decisions,
             template=None if self.prompt is None else read_template(self.prompt),
