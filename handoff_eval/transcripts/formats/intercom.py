@@ -97,7 +97,7 @@ def _turn(
 def _customer(document: Mapping[str, Any], authors: list[dict[str, Any]]) -> dict[str, Any]:
     contacts = as_list(an_object(document.get("contacts") or {}, "contacts").get("contacts"))
     first = contacts[0] if contacts and isinstance(contacts[0], dict) else {}
-    spoke = next((a for a in authors if a.get("type") in _CUSTOMERS), {})
+    spoke = next((a for a in authors if str(a.get("type")) in _CUSTOMERS), {})
     return {
         "id": optional_identifier(first.get("id") or spoke.get("id"), "contacts"),
         "email": optional_text(spoke.get("email")),
