@@ -1,29 +1,36 @@
 """An exported trigger: a folder of data files, no code, that decides as it was measured.
 
-Format 1 holds `bundle.json` (the policy) and the files of its kind of trigger (`kinds`).
-`bundle.json` names every file with its SHA-256 and size. A change that an older reader would
-misread raises the number; a new optional field or kind does not. A reader refuses numbers and
-kinds that it doesn't know.
+Format 1 holds `bundle.json` (the policy), the files of its kind of trigger (`kinds`) and
+`golden.json`, scores that it must give again. `bundle.json` names every file with its SHA-256 and
+size. A change that an older reader would misread raises the number; a new optional field or kind
+does not. A reader refuses numbers and kinds that it doesn't know, and goes on reading every format
+there ever was (docs/bundle.md).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from handoff_eval import __version__
 from handoff_eval.errors import BundleError
 from handoff_eval.evaluation.operating_point import OperatingPoint
-from handoff_eval.production.kinds.table import read_trigger, write_trigger
+from handoff_eval.production.golden import GOLDEN, check_golden, write_golden
+from handoff_eval.production.kinds.table import asks_a_model, read_trigger, write_trigger
+from handoff_eval.production.onnx_guard import refuse_external_data
 from handoff_eval.trigger import Trigger
 
 FORMAT = 1
 POLICY = "bundle.json"
 MAX_FILE_BYTES = 1 << 30
+MAX_POLICY_BYTES = 1 << 20
+RUNTIME = ("numpy", "onnxruntime", "tokenizers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,8 @@ class Bundle:
         The condition it was tuned for.
     path : Path
         Where it was read from.
+    packages : dict of str to str
+        Versions that it was exported with.
     """
 
     trigger: Trigger
@@ -47,6 +56,7 @@ class Bundle:
     handoff: str
     instruction: str
     path: Path
+    packages: dict[str, str] = field(default_factory=dict)
 
 
 def write_bundle(
@@ -69,12 +79,15 @@ def write_bundle(
     to.mkdir(parents=True)
     try:
         parts = write_trigger(trigger, to)
+        if not asks_a_model(trigger):
+            write_golden(trigger, to)
     except BundleError:
         shutil.rmtree(to)
         raise
     policy = {
         "format": FORMAT,
         "handoff_eval": __version__,
+        "packages": {name: version(name) for name in RUNTIME},
         "handoff": handoff,
         "instruction": instruction,
         "trigger": {"name": trigger.name, "description": trigger.description, **parts},
@@ -96,22 +109,31 @@ def read_bundle(path: Path) -> Bundle:
     ------
     BundleError
         With one sentence: no policy, an unknown format, a file missing, changed, too large or not
-        a plain file, or a policy that doesn't hold what it must.
+        a plain file, a graph that names other files, a policy that doesn't hold what it must, or
+        other scores than the golden ones.
     """
     policy = _read_policy(path)
     try:
         files = _checked_files(path, policy["files"])
-        spec = policy["trigger"]
-        return Bundle(
-            trigger=read_trigger(spec, files),
+        for name, file in files.items():
+            if name.endswith(".onnx"):
+                refuse_external_data(file)
+        bundle = Bundle(
+            trigger=read_trigger(policy["trigger"], files),
             point=OperatingPoint.from_dict(policy["operating_point"]),
-            handoff=policy["handoff"],
-            instruction=policy["instruction"],
+            handoff=_text(policy, "handoff"),
+            instruction=_text(policy, "instruction"),
             path=path,
+            packages=dict(policy.get("packages", {})),
         )
+        if not math.isfinite(bundle.point.threshold):
+            raise BundleError(f"{path}: expected a threshold; got {bundle.point.threshold}.")
+        if GOLDEN in files:
+            check_golden(bundle.trigger, files[GOLDEN])
+        return bundle
     except BundleError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except Exception as error:  # runtimes raise kinds of their own on hostile files
         raise BundleError(
             f"{path}: expected a complete policy; {type(error).__name__}: {error}. "
             "Export the trigger again."
@@ -120,13 +142,17 @@ def read_bundle(path: Path) -> Bundle:
 
 def _read_policy(path: Path) -> dict[str, Any]:
     try:
-        policy = json.loads((path / POLICY).read_text(encoding="utf-8"))
+        with (path / POLICY).open("rb") as stream:
+            text = stream.read(MAX_POLICY_BYTES + 1)
+        if len(text) > MAX_POLICY_BYTES:
+            raise ValueError(f"it is longer than {MAX_POLICY_BYTES} bytes")
+        policy = json.loads(text.decode(), parse_constant=_refuse_constant)
     except OSError:
         raise BundleError(
             f"{path}: expected a folder with {POLICY}; found none. "
             "Export a trigger with 'handoff-eval export'."
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{path / POLICY}: expected JSON in UTF-8; {error}.") from None
     if not isinstance(policy, dict) or policy.get("format") != FORMAT:
         found = policy.get("format") if isinstance(policy, dict) else type(policy).__name__
@@ -135,6 +161,16 @@ def _read_policy(path: Path) -> dict[str, Any]:
             "Read it with the version of handoff-eval that wrote it, or export again."
         )
     return policy
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"it holds the number {name}")
+
+
+def _text(policy: dict[str, Any], name: str) -> str:
+    if not isinstance(policy[name], str):
+        raise BundleError(f"Expected {name} to be a text in {POLICY}; got {policy[name]!r}.")
+    return str(policy[name])
 
 
 def _checked_files(path: Path, listed: dict[str, Any]) -> dict[str, Path]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from handoff_eval.conversation import Split
 from handoff_eval.encoders.hashing import HashingEncoder
@@ -56,6 +62,9 @@ def export_keyword(to: Path, shift: float = 0.0) -> None:
     )
 
 
+HASHING = train_classifier(TRAINING, HashingEncoder(32), name="hashing")
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     trigger = train_classifier(TRAINING, HashingEncoder(32), name="hashing")
@@ -70,7 +79,7 @@ def test_policy_survives(bundle: Path) -> None:
 
     assert read.point == point("hashing")
     assert (read.handoff, read.instruction) == ("support", "when")
-    assert sorted(p.name for p in bundle.iterdir()) == ["bundle.json", "head.onnx"]
+    assert sorted(p.name for p in bundle.iterdir()) == ["bundle.json", "golden.json", "head.onnx"]
 
 
 def test_exporting_again_replaces_a_bundle_and_nothing_else(bundle: Path, tmp_path: Path) -> None:
@@ -81,7 +90,7 @@ def test_exporting_again_replaces_a_bundle_and_nothing_else(bundle: Path, tmp_pa
 
     export_keyword(bundle)
 
-    assert sorted(p.name for p in bundle.iterdir()) == ["bundle.json", "rules.txt"]
+    assert sorted(p.name for p in bundle.iterdir()) == ["bundle.json", "golden.json", "rules.txt"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bundle", "other"]
     with pytest.raises(BundleError, match="holds something else"):
         export_keyword(other)
@@ -158,6 +167,40 @@ def _link(folder: Path) -> None:
     (folder / "head.onnx").symlink_to(folder.parent / "elsewhere.onnx")
 
 
+def _rewrite(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    """Change a file together with its digest, as a hostile hand would."""
+
+    def damage(folder: Path) -> None:
+        file = folder / name
+        file.write_bytes(change(file.read_bytes()))
+        policy = json.loads((folder / "bundle.json").read_text())
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        policy["files"][name] = {"sha256": digest, "bytes": file.stat().st_size}
+        (folder / "bundle.json").write_text(json.dumps(policy))
+
+    return damage
+
+
+def _graph(change: Callable[[onnx.TensorProto], object]) -> Callable[[bytes], bytes]:
+    def rewrite(data: bytes) -> bytes:
+        model = onnx.load_from_string(data)
+        change(model.graph.initializer[0])
+        return model.SerializeToString()
+
+    return rewrite
+
+
+def _external(tensor: onnx.TensorProto) -> None:
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../../etc/hostname")
+
+
+def _not_a_number(tensor: onnx.TensorProto) -> None:
+    values = onnx.numpy_helper.to_array(tensor) * np.nan
+    tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+
+
 def _edit(change: Callable[[dict], object]) -> Callable[[Path], None]:
     def damage(folder: Path) -> None:
         policy = json.loads((folder / "bundle.json").read_text())
@@ -187,6 +230,19 @@ def _edit(change: Callable[[dict], object]) -> Callable[[Path], None]:
             _edit(lambda p: p["trigger"]["features"][0]["encoder"].update(kind="remote")),
             "kind onnx, static or hashing",
         ),
+        (_edit(lambda p: p["files"].update({"/etc/x": {}})), "expected plain file names"),
+        (_edit(lambda p: p.update(files=[])), "expected a complete policy"),
+        (_edit(lambda p: p.update(handoff=7)), "Expected handoff to be a text"),
+        (_edit(lambda p: p["operating_point"].update(threshold=float("nan"))), "the number NaN"),
+        (lambda f: (f / "bundle.json").write_text("[" * 100_000), "expected JSON"),
+        (lambda f: (f / "bundle.json").write_text(" " * (1 << 21)), "longer than 1048576 bytes"),
+        (_rewrite("head.onnx", _graph(_external)), "it names other files"),
+        (_rewrite("head.onnx", _graph(_not_a_number)), "expected a complete policy; ValueError"),
+        (_rewrite("head.onnx", lambda data: data[:200]), "it ends in the middle"),
+        (_rewrite("head.onnx", lambda data: b"\x0f" + data), "unknown wire type 7"),
+        (_rewrite("head.onnx", lambda _: b""), "expected a complete policy"),
+        (_rewrite("golden.json", lambda data: data.replace(b"0.", b"0.1")), "golden scores within"),
+        (_rewrite("golden.json", lambda _: b'{"conversations": [], "scores": []}'), "got none"),
     ],
 )
 def test_damage_is_refused(bundle: Path, damage: Callable[[Path], object], message: str) -> None:
@@ -195,6 +251,19 @@ def test_damage_is_refused(bundle: Path, damage: Callable[[Path], object], messa
 
     with pytest.raises(BundleError, match=message):
         read_bundle(bundle)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.binary(max_size=60), place=st.integers(0, 400))
+def test_no_bytes_break_the_reader(data: bytes, place: int) -> None:
+    """Whatever stands in a graph, it is read or refused with a sentence."""
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = write_bundle(
+            HASHING, point("hashing"), handoff="s", instruction="i", to=Path(folder) / "b"
+        )
+        _rewrite("head.onnx", lambda old: old[:place] + data + old[place + len(data) :])(bundle)
+        with suppress(BundleError):
+            read_bundle(bundle)
 
 
 def test_parity_refuses_a_changed_score(bundle: Path) -> None:

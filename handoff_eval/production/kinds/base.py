@@ -31,9 +31,12 @@ class Kind:
         Files have plain names and hold no code.
     read : callable
         Gives the trigger back from the spec, which also holds `name`, and the files.
+    asks_a_model : bool
+        Whether scoring needs an endpoint outside the bundle, which then has no golden scores.
     """
 
     name: str
     trigger: type
     write: Callable[[Any, Path], Spec]
     read: Callable[[Spec, Files], Trigger]
+    asks_a_model: bool = False

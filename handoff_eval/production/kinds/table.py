@@ -18,6 +18,11 @@ KINDS: tuple[Kind, ...] = (
 )
 
 
+def asks_a_model(trigger: Trigger) -> bool:
+    """Return whether scoring it needs an endpoint outside the bundle."""
+    return any(kind.asks_a_model for kind in KINDS if isinstance(trigger, kind.trigger))
+
+
 def write_trigger(trigger: Trigger, folder: Path) -> Spec:
     """Put a trigger's files into a folder and return its spec with its kind.
 
