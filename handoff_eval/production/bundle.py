@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from handoff_eval import __version__
-from handoff_eval.errors import BundleError
+from handoff_eval.errors import BundleError, SettingsError
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.production.golden import GOLDEN, check_golden, write_golden
 from handoff_eval.production.kinds.table import asks_a_model, read_trigger, write_trigger
@@ -131,7 +131,7 @@ def read_bundle(path: Path) -> Bundle:
         if GOLDEN in files:
             check_golden(bundle.trigger, files[GOLDEN])
         return bundle
-    except BundleError:
+    except (BundleError, SettingsError):
         raise
     except Exception as error:  # runtimes raise kinds of their own on hostile files
         raise BundleError(

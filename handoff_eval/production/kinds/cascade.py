@@ -40,4 +40,4 @@ def _read(spec: Spec, files: Files) -> CascadeTrigger:
     )
 
 
-KIND = Kind("cascade", CascadeTrigger, _write, _read)
+KIND = Kind("cascade", CascadeTrigger, _write, _read, asks_a_model=True)

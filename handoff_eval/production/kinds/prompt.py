@@ -52,4 +52,4 @@ def read_prompt(spec: Spec, files: Files) -> PromptTrigger:
     )
 
 
-KIND = Kind("prompt", PromptTrigger, _write, read_prompt)
+KIND = Kind("prompt", PromptTrigger, _write, read_prompt, asks_a_model=True)
