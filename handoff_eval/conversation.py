@@ -82,6 +82,11 @@ class Conversation:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def emailed(self) -> bool:
+        """Whether an email was sent in it, after which the transcript may have ended early."""
+        return self.metadata.get("emailed") is True
+
+    @property
     def group(self) -> str:
         """The independent unit of all resampling and splitting: the customer, else itself."""
         return f"customer:{self.customer.id}" if self.customer.id else f"conversation:{self.id}"
@@ -102,6 +107,8 @@ class Label:
 
     `at_turn` is the 0-based index of the first turn after which a handoff is warranted; None
     when `handoff` is false, or when it became true only because the conversation ended.
+    `sampling_probability` is that with which the conversation was drawn to be labelled, in
+    (0, 1]; None where all were equally likely.
     """
 
     conversation_id: str
@@ -111,6 +118,7 @@ class Label:
     annotator: str | None = None
     labeled_at: datetime | None = None
     note: str | None = None
+    sampling_probability: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -155,6 +163,11 @@ class LabeledConversation:
 
     conversation: Conversation
     label: Label
+
+    @property
+    def weight(self) -> float:
+        """How many conversations it stands for: one over its sampling probability."""
+        return 1 / (self.label.sampling_probability or 1.0)
 
     @property
     def due(self) -> int | None:

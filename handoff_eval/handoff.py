@@ -34,6 +34,14 @@ class Budget:
         Share of deployed conversations that need a handoff, in (0, 1); None when unknown.
     confidence : float
         Probability with which a certificate keeps both promises.
+    max_days_above : float, optional
+        Share of days that may have more than `max_emails_per_day`, in (0, 1): a promise for the
+        days, which needs daily traffic; None promises the mean alone.
+    customers : bool
+        The recall is of customers none of whose needed handoffs is missed, not of handoffs.
+    on_time_within : int, optional
+        Only fires no later than the due decision point plus this many count as caught, early
+        ones included; None counts a fire whenever it comes.
     """
 
     max_emails_per_day: float
@@ -41,20 +49,30 @@ class Budget:
     conversations_per_day: float
     prevalence: float | None = None
     confidence: float = 0.95
+    max_days_above: float | None = None
+    customers: bool = False
+    on_time_within: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_emails_per_day", "conversations_per_day"):
             value = getattr(self, name)
             if not (_is_number(value) and 0 < value < float("inf")):
                 raise SettingsError(f"Expected {name} to be a number above 0; got {value!r}.")
-        for name in ("min_recall", "confidence", "prevalence"):
+        for name in ("min_recall", "confidence", "prevalence", "max_days_above"):
             value = getattr(self, name)
-            if name == "prevalence" and value is None:
+            if name in {"prevalence", "max_days_above"} and value is None:
                 continue
             if not (_is_number(value) and 0 < value < 1):
                 raise SettingsError(
                     f"Expected {name} to lie between 0 and 1, both excluded; got {value!r}."
                 )
+        if not isinstance(self.customers, bool):
+            raise SettingsError(f"Expected customers to be true or false; got {self.customers!r}.")
+        within = self.on_time_within
+        if within is not None and not (type(within) is int and within >= 0):
+            raise SettingsError(
+                f"Expected on_time_within to be a whole number of decision points; got {within!r}."
+            )
         if self.max_emails_per_day > self.conversations_per_day:
             raise SettingsError(
                 f"Expected max_emails_per_day to be at most conversations_per_day "

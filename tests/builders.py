@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,36 @@ from handoff_eval.conversation import (
     Turn,
 )
 from handoff_eval.encoders.static import StaticEncoder
+from handoff_eval.evaluation.certificate import Certificate, RecallPromise, VolumePromise
 from handoff_eval.evaluation.replay import Replay
 from handoff_eval.evaluation.scored import ScoredSplit
+
+CERTIFICATE = Certificate(
+    trigger="arm",
+    threshold=0.5,
+    lowest=0.4,
+    highest=0.6,
+    confidence=0.95,
+    tries=2,
+    recall=RecallPromise(
+        min_recall=0.8, customers=False, on_time_within=None, units=60, allowed=4, risk=0.01
+    ),
+    volume=VolumePromise(
+        max_emails_per_day=20,
+        conversations_per_day=200,
+        max_days_above=None,
+        prevalence=0.05,
+        max_share=0.0526,
+        units=200,
+        allowed=3,
+        risk=0.015,
+        source="",
+        assumption="",
+    ),
+    dataset_digest="0" * 64,
+    seed=0,
+    issued_at=datetime(2026, 3, 1, 9, tzinfo=UTC),
+)
 
 ROLES = {"C": Role.CUSTOMER, "A": Role.AGENT, "H": Role.HUMAN, "S": Role.SYSTEM}
 
@@ -58,6 +87,7 @@ def scored(
     groups: Sequence[str] | None = None,
     name: str = "arm",
     on_time: Sequence[float] | None = None,
+    weight: Sequence[float] | None = None,
 ) -> ScoredSplit:
     """Return a split with these peak scores; the positives come first."""
     peaks = np.array([*positives, *negatives], dtype=float)
@@ -78,6 +108,8 @@ def scored(
         due=np.where(positive, 0, -1),
         peak=peaks,
         on_time_peak=until,
+        weight=np.ones(n) if weight is None else np.array(weight, dtype=float),
+        emailed=np.zeros(n, dtype=bool),
     )
 
 

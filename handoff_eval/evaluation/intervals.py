@@ -132,26 +132,36 @@ def proportion_estimate(
     groups: Sequence[str],
     weights: NDArray[np.float64],
     *,
+    weight: NDArray[np.float64] | None = None,
     level: float = LEVEL,
 ) -> Estimate:
     """Return a share with limits that respect customers.
 
     Exact (Clopper-Pearson) where every conversation has a customer of its own, else the customer
-    bootstrap; at 0 or 1, where a bootstrap has no width, exact on the number of customers.
+    bootstrap; at 0 or 1, where a bootstrap has no width, exact on the number of customers. Where
+    weights differ that number is Kish's effective one, (sum w)^2 / sum w^2 (Survey Sampling, 1965,
+    section 11.7), of the customers' weights.
 
     Parameters
     ----------
     hits : bool array, shape (n,)
     groups : sequence of str, length n
     weights : float array, shape (replicates, n)
-        From `cluster_weights`, the columns of these conversations.
+        From `cluster_weights`, the columns of these conversations, times `weight`.
+    weight : float array, shape (n,), optional
+        What each conversation stands for; None where all stand for the same.
     """
     n = len(hits)
     if n == 0:
         return Estimate(float("nan"), float("nan"), float("nan"), 0, "undefined", level)
-    value = float(np.mean(hits))
-    customers = len(set(groups))
-    if customers == n or value in (0.0, 1.0):
+    weight = np.ones(n) if weight is None else weight
+    value = float(np.average(hits, weights=weight)) if np.ptp(weight) else float(np.mean(hits))
+    codes = np.unique(np.asarray(groups, dtype=object), return_inverse=True)[1]
+    sums = np.bincount(codes, weight)
+    customers = len(sums)
+    if np.ptp(weight):
+        customers = max(1, int(sums.sum() ** 2 / (sums**2).sum()))
+    if (len(sums) == n and not np.ptp(weight)) or value in (0.0, 1.0):
         low, high = clopper_pearson(round(value * customers), customers, level=level)
         return Estimate(value, low, high, n, "exact binomial", level)
     totals = weights.sum(axis=1)

@@ -10,57 +10,51 @@ from typing import Any
 
 from handoff_eval.conversation import Split
 from handoff_eval.errors import LeakageError
+from handoff_eval.evaluation.certificate import Certificate
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
-    """A promise with the risk it may be wrong: a bound, issued on the split that chose it.
-
-    With probability at least `confidence`, over the draw of the tune split, the share of needed
-    handoffs that fire is at least `min_recall` and the share of conversations emailed at the
-    stated prevalence is at most `max_email_rate`.
+class WayOut:
+    """One change after which both promises could be certified.
 
     Attributes
     ----------
-    max_false_positive_rate : float
-        What was tested on the negatives: (max_email_rate - prevalence) / (1 - prevalence).
-    recall_risk, volume_risk : float
-        The two halves of the risk, after division by `tries`.
-    tries : int
-        Number of triggers the choice was made among.
-    positives, negatives : int
-        Independent units tested, one conversation a customer.
-    misses_allowed, fires_allowed : int
-        Largest counts at which the exact binomial tests still hold.
-    dataset_digest : str
-        Fingerprint of the data it was issued on.
+    change : str
+        `positives`, `volume_units`, `emails_per_day` or `recall`.
+    now, needed : float
+        Its present value and the one that would do, found by running the tests again.
+    sentence : str
     """
 
-    min_recall: float
-    max_email_rate: float
-    max_emails_per_day: float
-    conversations_per_day: float
-    prevalence: float
-    max_false_positive_rate: float
-    confidence: float
-    recall_risk: float
-    volume_risk: float
-    tries: int
-    positives: int
-    negatives: int
-    misses_allowed: int
-    fires_allowed: int
-    dataset_digest: str
+    change: str
+    now: float
+    needed: float
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """Why nothing is certified, by how much, and what would help.
+
+    Attributes
+    ----------
+    side : str
+        `recall` or `volume` where that test fails on its own, `both` where they leave no
+        threshold between them.
+    sentence : str
+    ways_out : tuple of WayOut
+        Each alone would do; empty where no single change does.
+    """
+
+    side: str
+    sentence: str
+    ways_out: tuple[WayOut, ...]
 
     def __str__(self) -> str:
-        return (
-            f"With {self.confidence:.0%} confidence: at least {self.min_recall:.0%} of needed "
-            f"handoffs fire, and mean volume is at most {self.max_emails_per_day:g} emails a day "
-            f"at {self.conversations_per_day:g} conversations a day and a prevalence of "
-            f"{self.prevalence:.1%} (exact tests on {self.positives} positives and "
-            f"{self.negatives} negatives, one conversation a customer, risk shared over "
-            f"{self.tries} trigger{'s' if self.tries != 1 else ''})."
-        )
+        if not self.ways_out:
+            return f"{self.sentence} No single change of labels, budget or recall would do."
+        ways = "; or ".join(way.sentence for way in self.ways_out)
+        return f"{self.sentence} Any of these would do: {ways}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +72,9 @@ class OperatingPoint:
     certificate : Certificate, optional
         None when the promise could not be proved.
     note : str
-        One sentence on how it was chosen, and what is missing where it isn't certified.
+        How it was chosen, and what is missing where it isn't certified.
+    shortfall : Shortfall, optional
+        Why there is no certificate.
     """
 
     trigger: str
@@ -86,6 +82,7 @@ class OperatingPoint:
     chosen_on: Split
     certificate: Certificate | None
     note: str
+    shortfall: Shortfall | None = None
 
     def check_reportable_on(self, split: Split | None) -> None:
         """Raise `LeakageError` where figures on `split` would be judged on what chose the point."""
@@ -98,18 +95,30 @@ class OperatingPoint:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the point as JSON values."""
-        values = asdict(self)
-        values["chosen_on"] = self.chosen_on.value
-        return values
+        return {
+            "trigger": self.trigger,
+            "threshold": self.threshold,
+            "chosen_on": self.chosen_on.value,
+            "certificate": None if self.certificate is None else self.certificate.to_dict(),
+            "note": self.note,
+            "shortfall": None if self.shortfall is None else asdict(self.shortfall),
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> OperatingPoint:
         """Read what `to_dict` wrote."""
-        certificate = values["certificate"]
+        certificate, shortfall = values["certificate"], values["shortfall"]
         return cls(
             trigger=values["trigger"],
             threshold=float(values["threshold"]),
             chosen_on=Split(values["chosen_on"]),
-            certificate=None if certificate is None else Certificate(**certificate),
+            certificate=None if certificate is None else Certificate.from_dict(certificate),
             note=values["note"],
+            shortfall=None
+            if shortfall is None
+            else Shortfall(
+                shortfall["side"],
+                shortfall["sentence"],
+                tuple(WayOut(**way) for way in shortfall["ways_out"]),
+            ),
         )

@@ -43,6 +43,10 @@ class ScoredSplit:
         Index of the decision point at which a fire is on time; -1 for negatives.
     peak, on_time_peak : float arrays, shape (n,)
         Highest score overall, and up to the due point (NaN for negatives).
+    weight : float array, shape (n,)
+        How many conversations each stands for: one over its sampling probability.
+    emailed : bool array, shape (n,)
+        An email was sent in it when it was recorded.
     """
 
     replay: Replay
@@ -52,6 +56,8 @@ class ScoredSplit:
     due: NDArray[np.int64]
     peak: NDArray[np.float64]
     on_time_peak: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    emailed: NDArray[np.bool_]
 
     @classmethod
     def join(
@@ -71,7 +77,24 @@ class ScoredSplit:
             due=due,
             peak=replay.peak,
             on_time_peak=np.where(positive, until, np.nan),
+            weight=np.array([item.weight for item in labeled]),
+            emailed=np.array([item.conversation.emailed for item in labeled]),
         )
+
+    def peak_within(self, points: int | None) -> NDArray[np.float64]:
+        """Return the highest score up to `points` after the due point, shape (n,).
+
+        None: the highest of all. NaN for negatives where it is bounded.
+        """
+        if points is None:
+            return self.peak
+        last = np.diff(self.replay.offsets) - 1
+        until = self.replay.peak_until(np.minimum(np.maximum(self.due, 0) + points, last).tolist())
+        return np.where(self.positive, until, np.nan)
+
+    def resampled(self, *, seed: int) -> NDArray[np.float64]:
+        """Return bootstrap weights by customer, times what each conversation stands for."""
+        return cluster_weights(self.groups, seed=seed) * self.weight
 
     def subset(self, ids: Sequence[str]) -> ScoredSplit:
         """Return the same scores for some of the conversations, in the order of `ids`."""
@@ -93,6 +116,8 @@ class ScoredSplit:
             due=self.due[keep],
             peak=self.peak[keep],
             on_time_peak=self.on_time_peak[keep],
+            weight=self.weight[keep],
+            emailed=self.emailed[keep],
         )
 
 
@@ -135,11 +160,11 @@ class Measures:
 def rank(scored: ScoredSplit, *, prevalence: float, seed: int = 0) -> Ranking:
     """Measure the ordering of conversations by their highest score."""
     positive, n = scored.positive, len(scored.peak)
-    resampled = cluster_weights(scored.groups, seed=seed)
+    resampled = scored.resampled(seed=seed)
     on_time = np.where(positive, scored.on_time_peak, scored.peak)
     estimates = []
     for scores, share in ((scored.peak, None), (scored.peak, prevalence), (on_time, None)):
-        value = average_precision(scores, positive, at_prevalence(positive, np.ones(n), share))
+        value = average_precision(scores, positive, at_prevalence(positive, scored.weight, share))
         replicates = average_precision(scores, positive, at_prevalence(positive, resampled, share))
         estimates.append(percentile_estimate(float(value), replicates, n))
     return Ranking(*estimates)
@@ -161,21 +186,17 @@ def measure(
         When the split is not test: the point was chosen on tune and fitted on train.
     """
     point.check_reportable_on(scored.split)
-    positive, groups = scored.positive, np.array(scored.groups, dtype=object)
+    positive = scored.positive
     fired = scored.peak >= point.threshold
     on_time = scored.on_time_peak >= point.threshold
-    weights = cluster_weights(scored.groups, seed=seed)
+    weights = scored.resampled(seed=seed)
     n = len(fired)
-    recall = proportion_estimate(fired[positive], list(groups[positive]), weights[:, positive])
-    recall_on_time = proportion_estimate(
-        on_time[positive], list(groups[positive]), weights[:, positive]
-    )
-    false_positives = proportion_estimate(
-        fired[~positive], list(groups[~positive]), weights[:, ~positive]
-    )
+    recall = _share_among(scored, fired, positive, weights)
+    recall_on_time = _share_among(scored, on_time, positive, weights)
+    false_positives = _share_among(scored, fired, ~positive, weights)
     r = _shares(fired & positive, positive, weights)
     f = _shares(fired & ~positive, ~positive, weights)
-    in_sample = _precision_in_sample(fired, positive, weights, groups)
+    in_sample = _share_among(scored, positive, fired, weights)
     edge = {recall.value, false_positives.value} & {0.0, 1.0}
     rate = float(email_rate(recall.value, false_positives.value, prevalence))
     precision = float(precision_at_prevalence(recall.value, false_positives.value, prevalence))
@@ -218,10 +239,11 @@ def _shares(
     return shares
 
 
-def _precision_in_sample(
-    fired: NDArray[np.bool_],
-    positive: NDArray[np.bool_],
+def _share_among(
+    scored: ScoredSplit,
+    hits: NDArray[np.bool_],
+    among: NDArray[np.bool_],
     weights: NDArray[np.float64],
-    groups: NDArray[np.object_],
 ) -> Estimate:
-    return proportion_estimate(positive[fired], list(groups[fired]), weights[:, fired])
+    groups = [group for group, yes in zip(scored.groups, among, strict=True) if yes]
+    return proportion_estimate(hits[among], groups, weights[:, among], weight=scored.weight[among])

@@ -24,7 +24,16 @@ CONVERSATION_FIELDS = frozenset(
 CUSTOMER_FIELDS = frozenset({"id", "email"})
 TURN_FIELDS = frozenset({"role", "text", "at"})
 LABEL_FIELDS = frozenset(
-    {"conversation_id", "handoff", "at_turn", "reasons", "annotator", "labeled_at", "note"}
+    {
+        "conversation_id",
+        "handoff",
+        "at_turn",
+        "reasons",
+        "annotator",
+        "labeled_at",
+        "note",
+        "sampling_probability",
+    }
 )
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
@@ -94,6 +103,7 @@ def parse_label(document: Mapping[str, Any]) -> Label:
         annotator=_optional_text(document, "annotator"),
         labeled_at=_time(document, "labeled_at"),
         note=_optional_text(document, "note", blank=True),
+        sampling_probability=_optional_probability(document, "sampling_probability"),
         extra=_rest(document, LABEL_FIELDS),
     )
 
@@ -149,6 +159,15 @@ def _optional_text(
         expected = "a text or null" if blank else "a text that isn't blank, or null"
         raise FieldError(where or field, expected, shown(value))
     return value
+
+
+def _optional_probability(document: Mapping[str, Any], field: str) -> float | None:
+    value = document.get(field)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise FieldError(field, "a number above 0 and at most 1, or null", shown(value))
+    return float(value)
 
 
 def _choice(value: Any, where: str, choices: type[_Enum]) -> _Enum:

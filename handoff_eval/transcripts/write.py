@@ -35,8 +35,10 @@ def conversation_to_dict(conversation: Conversation) -> dict[str, Any]:
 
 def label_to_dict(label: Label) -> dict[str, Any]:
     """Return the JSON object of one line of `labels.jsonl`."""
+    drawn = label.sampling_probability
     return {
         **label.extra,
+        **({} if drawn is None else {"sampling_probability": drawn}),
         "conversation_id": label.conversation_id,
         "handoff": label.handoff,
         "at_turn": label.at_turn,

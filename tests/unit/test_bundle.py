@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from handoff_eval.conversation import Split
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.errors import BundleError, ParityError, SettingsError
-from handoff_eval.evaluation.operating_point import Certificate, OperatingPoint
+from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.replay import Replay, replay
 from handoff_eval.production.bundle import read_bundle, write_bundle
 from handoff_eval.production.decide import decide
@@ -30,16 +30,10 @@ from handoff_eval.production.parity import check_parity
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
 from handoff_eval.triggers.prompt import PromptTrigger
 from handoff_eval.triggers.train import train_classifier
-from tests.builders import talk
+from tests.builders import CERTIFICATE, talk
 from tests.fakes import WordCountingAsker
 from tests.training import TRAINING
 
-CERTIFICATE = Certificate(
-    min_recall=0.8, max_email_rate=0.1, max_emails_per_day=20, conversations_per_day=200,
-    prevalence=0.05, max_false_positive_rate=0.0526, confidence=0.95, recall_risk=0.0125,
-    volume_risk=0.0125, tries=2, positives=80, negatives=200, misses_allowed=7, fires_allowed=3,
-    dataset_digest="d",
-)  # fmt: skip
 TALK = talk("C: I want to talk to a person", "A: why?", "C: a person please", id="1")
 
 

@@ -41,6 +41,8 @@ def _split(scores: list[float], positive: list[bool]) -> ScoredSplit:
         due=np.where(positive, 0, -1),
         peak=peaks,
         on_time_peak=np.where(positive, peaks, np.nan),
+        weight=np.ones(n),
+        emailed=np.zeros(n, dtype=bool),
     )
 
 

@@ -14,30 +14,12 @@ from handoff_eval.evaluation import look
 from handoff_eval.evaluation.comparison import ArmResult, Comparison
 from handoff_eval.evaluation.intervals import Estimate
 from handoff_eval.evaluation.mistakes import Mistake, missed_handoffs, needless_emails
-from handoff_eval.evaluation.operating_point import Certificate
 from handoff_eval.evaluation.report import headline, render_report, sample_note
 from handoff_eval.transcripts.read import Dataset
-from tests.builders import labeled, talk
+from tests.builders import CERTIFICATE, labeled, talk
 from tests.conftest import SECRET
 
 INSTRUCTION = "When a person is needed & <asked for>."
-CERTIFICATE = Certificate(
-    min_recall=0.8,
-    max_email_rate=0.1,
-    max_emails_per_day=20,
-    conversations_per_day=200,
-    prevalence=0.05,
-    max_false_positive_rate=0.0526,
-    confidence=0.95,
-    recall_risk=0.0125,
-    volume_risk=0.0125,
-    tries=2,
-    positives=60,
-    negatives=200,
-    misses_allowed=4,
-    fires_allowed=3,
-    dataset_digest="0" * 64,
-)
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +164,8 @@ def test_certificate_is_put_in_words(comparison: Comparison, dataset: Dataset) -
     )
 
     assert "it has the highest recall there of those that could be certified." in page
-    assert "allows 4 misses among 60 positives and 3 fires among 200 negatives" in page
+    assert "at most 4 missed of 60 positives, one conversation a customer; risk 1.00%" in page
+    assert f"Number {CERTIFICATE.id}, issued 2026-03-01 09:00, valid" in page
 
 
 @pytest.mark.parametrize(
