@@ -42,6 +42,8 @@ class Budget:
     on_time_within : int, optional
         Only fires no later than the due decision point plus this many count as caught, early
         ones included; None counts a fire whenever it comes.
+    needless_email_cost, lost_customer_cost : float, optional
+        What one costs, in any unit common to both; state both or neither.
     """
 
     max_emails_per_day: float
@@ -52,6 +54,8 @@ class Budget:
     max_days_above: float | None = None
     customers: bool = False
     on_time_within: int | None = None
+    needless_email_cost: float | None = None
+    lost_customer_cost: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_emails_per_day", "conversations_per_day"):
@@ -66,6 +70,14 @@ class Budget:
                 raise SettingsError(
                     f"Expected {name} to lie between 0 and 1, both excluded; got {value!r}."
                 )
+        costs = {"needless_email_cost", "lost_customer_cost"}
+        stated = {name: value for name in costs if (value := getattr(self, name)) is not None}
+        for name, value in stated.items():
+            if not (_is_number(value) and 0 < value < float("inf")):
+                raise SettingsError(f"Expected {name} to be a number above 0; got {value!r}.")
+        if len(stated) == 1:
+            missing = (costs - set(stated)).pop()
+            raise SettingsError(f"Expected both costs or neither; {missing} is missing.")
         if not isinstance(self.customers, bool):
             raise SettingsError(f"Expected customers to be true or false; got {self.customers!r}.")
         within = self.on_time_within

@@ -14,7 +14,8 @@ import pytest
 
 from handoff_eval.conversation import LabeledConversation, Split
 from handoff_eval.encoders.hashing import HashingEncoder
-from handoff_eval.evaluation.compare import Arm, compare
+from handoff_eval.evaluation.arm_scores import Arm
+from handoff_eval.evaluation.compare import compare
 from handoff_eval.evaluation.comparison import Comparison
 from handoff_eval.handoff import Budget
 from handoff_eval.tracking.store import Store, locate_store, open_client

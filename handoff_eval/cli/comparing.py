@@ -12,7 +12,7 @@ from handoff_eval.errors import DataError
 from handoff_eval.handoff import Handoff
 
 if TYPE_CHECKING:
-    from handoff_eval.evaluation.compare import Arm
+    from handoff_eval.evaluation.arm_scores import Arm
     from handoff_eval.evaluation.comparison import Comparison
     from handoff_eval.llm.asker import ModelAsker
     from handoff_eval.transcripts.read import Dataset
@@ -54,8 +54,12 @@ def run_comparison(dataset: Dataset, handoff: Handoff, options: ArmOptions) -> C
     """Train the arms and compare them, with progress on stderr."""
     from handoff_eval.evaluation.compare import compare
     from handoff_eval.evaluation.line_up import line_up, recorded_replies
+    from handoff_eval.evaluation.traffic import read_traffic
     from handoff_eval.llm.asker import default_asker
 
+    traffic = None if options.traffic is None else read_traffic(options.traffic)
+    if traffic is not None and traffic.refused:
+        say(f"{traffic.refused} lines of {traffic.name} refused")
     askers: list[ModelAsker] = []
     limits = options.llm.merged_limits()
 
@@ -78,7 +82,15 @@ def run_comparison(dataset: Dataset, handoff: Handoff, options: ArmOptions) -> C
     assert handoff.budget is not None  # noqa: S101 - options.handoff_of sees to it
     try:
         with ProgressBars() as bars:
-            comparison = compare(dataset, arms, handoff.budget, seed=options.seed, on_progress=bars)
+            comparison = compare(
+                dataset,
+                arms,
+                handoff.budget,
+                traffic=traffic,
+                smallest_difference=options.smallest_difference,
+                seed=options.seed,
+                on_progress=bars,
+            )
     finally:
         for opened in askers:
             opened.close()
@@ -87,6 +99,8 @@ def run_comparison(dataset: Dataset, handoff: Handoff, options: ArmOptions) -> C
 
 def table_text(comparison: Comparison) -> str:
     """Return the comparison as the text that the terminal shows."""
+    from handoff_eval.evaluation.cost import cost_words
+
     table = comparison.frame()
     counts = comparison.counts
     lines = [
@@ -107,6 +121,8 @@ def table_text(comparison: Comparison) -> str:
         *(f"{arm.name}: {arm.llm.sentence()}" for arm in comparison.arms if arm.llm),
         "",
         *(f"{arm.name}: {arm.point.note}" for arm in comparison.arms),
+        "",
+        *(f"{arm.name}: {words}" for arm in comparison.arms if (words := cost_words(arm))),
     ]
     if comparison.pairs:
         lines += [

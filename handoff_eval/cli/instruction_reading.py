@@ -89,7 +89,7 @@ def reading(arguments: argparse.Namespace) -> Iterator[Reading]:
     from handoff_eval.cli.comparing import read_usable
     from handoff_eval.cli.progress import ProgressBars
     from handoff_eval.errors import SettingsError
-    from handoff_eval.evaluation.compare import deployment_prevalence
+    from handoff_eval.evaluation.deployment import deployment_prevalence
     from handoff_eval.evaluation.set_objective import Objective
     from handoff_eval.evaluation.wordings import Wordings
 
@@ -102,7 +102,7 @@ def reading(arguments: argparse.Namespace) -> Iterator[Reading]:
     handoff = handoff_of(arguments)
     dataset = read_usable(arguments.dataset)
     assert handoff.budget is not None  # noqa: S101 - handoff_of sees to it
-    prevalence, _ = deployment_prevalence(handoff.budget, dataset.labeled(Split.TUNE))
+    prevalence = deployment_prevalence(handoff.budget, dataset.labeled(Split.TUNE))
     dear = arguments.arm == "prompt"
     with ProgressBars() as bars, _builder(arguments, dataset) as build:
         yield Reading(

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.cli.progress import ProgressBars
     from handoff_eval.conversation import Split
     from handoff_eval.errors import SettingsError
-    from handoff_eval.evaluation.compare import sample_conversations
+    from handoff_eval.evaluation.arm_scores import sample_conversations
     from handoff_eval.evaluation.learning import learning_curve
     from handoff_eval.evaluation.line_up import recorded_replies
     from handoff_eval.triggers.trained import train_arm

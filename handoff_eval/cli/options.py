@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from handoff_eval.cli.llm_options import LlmOptions, add_llm_options, llm_options_of
@@ -16,13 +16,15 @@ DEFAULT_ARMS = ("keyword", "tfidf", "minilm_words", "prompt")
 
 @dataclass(frozen=True, slots=True)
 class ArmOptions:
-    """Which arms take part and how the dear ones are limited."""
+    """Which arms take part, how the dear ones are limited, and what they are compared on."""
 
     names: tuple[str, ...]
     rules: Path | None
     llm: LlmOptions
     live: bool
     seed: int
+    traffic: Path | None = None
+    smallest_difference: float = 0.05
 
 
 def add_comparison_options(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +42,19 @@ def add_comparison_options(parser: argparse.ArgumentParser) -> None:
     arms.add_argument("--rules", type=Path, metavar="FILE", help="keyword rules instead of ours")
     add_llm_options(parser)
     parser.add_argument("--live", action="store_true", help="ask again, whatever replies are kept")
+    parser.add_argument(
+        "--traffic",
+        type=Path,
+        metavar="PATH",
+        help="unlabelled conversations, a folder or JSON lines, that show volume and prevalence",
+    )
+    parser.add_argument(
+        "--smallest-difference",
+        type=float,
+        default=5.0,
+        metavar="D",
+        help="points of recall worth having between two arms (default: %(default)g)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of every draw (default: %(default)s)")
 
 
@@ -59,6 +74,29 @@ def add_budget_options(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="share of deployed conversations in need, 0 to 1",
     )
+    budget.add_argument(
+        "--confidence", type=float, metavar="C", help="that both promises are kept (default: 0.95)"
+    )
+    budget.add_argument(
+        "--max-days-above",
+        type=float,
+        metavar="Q",
+        help="promise that at most this share of days has more than N emails; needs daily traffic",
+    )
+    budget.add_argument(
+        "--customers",
+        action="store_true",
+        default=None,
+        help="promise the recall for customers never missed instead of for handoffs",
+    )
+    budget.add_argument(
+        "--on-time-within",
+        type=int,
+        metavar="K",
+        help="promise fires no later than K decision points after due",
+    )
+    budget.add_argument("--needless-email-cost", type=float, metavar="COST")
+    budget.add_argument("--lost-customer-cost", type=float, metavar="COST")
     budget.add_argument("--handoff", type=Path, metavar="FILE", help="TOML file of the handoff")
     budget.add_argument(
         "--handoff-name", metavar="NAME", help="which one, where the file has several"
@@ -78,7 +116,7 @@ def handoff_of(arguments: argparse.Namespace) -> Handoff:
         handoff = replace(handoff, instruction=read_text(arguments.instruction))
     stated = {
         name: getattr(arguments, name)
-        for name in ("max_emails_per_day", "min_recall", "conversations_per_day", "prevalence")
+        for name in (field.name for field in fields(Budget))
         if getattr(arguments, name) is not None
     }
     if handoff.budget is not None:
@@ -116,8 +154,19 @@ def arm_options_of(arguments: argparse.Namespace) -> ArmOptions:
         )
     if not 0 <= arguments.seed < 2**32:
         raise SettingsError(f"Expected --seed to lie in 0 to 4294967295; got {arguments.seed}.")
+    if not 0 < arguments.smallest_difference <= 100:
+        raise SettingsError(
+            "Expected --smallest-difference to lie above 0 and up to 100 points; got "
+            f"{arguments.smallest_difference:g}."
+        )
     return ArmOptions(
-        names, arguments.rules, llm_options_of(arguments), arguments.live, arguments.seed
+        names,
+        arguments.rules,
+        llm_options_of(arguments),
+        arguments.live,
+        arguments.seed,
+        arguments.traffic,
+        arguments.smallest_difference / 100,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from handoff_eval.evaluation.deployment import Prevalence
 from handoff_eval.evaluation.intervals import Estimate
 from handoff_eval.evaluation.llm_use import LlmUse
 from handoff_eval.evaluation.operating_point import OperatingPoint
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 class ArmResult:
     """What was found for one arm.
 
-    `measures` and `ranking` are of test alone. `sampled` says that the arm was asked on a draw of
-    the conversations, so that it can't be chosen and its counts are smaller. `llm` says what a
-    language model was asked and what that cost; None where none was.
+    `measures`, `ranking` and costs are of test alone. `sampled` says that the arm was asked on a
+    draw of the conversations, so that it can't be chosen and its counts are smaller. `llm` says
+    what a language model was asked and what that cost; None where none was.
     """
 
     name: str
@@ -30,6 +31,8 @@ class ArmResult:
     point: OperatingPoint
     ranking: Ranking
     measures: Measures
+    implied_cost_ratio: Estimate
+    expected_cost: Estimate | None
     tune: ScoredSplit
     test: ScoredSplit
     sampled: bool
@@ -43,6 +46,8 @@ class ArmResult:
             ("average_precision", self.ranking.average_precision),
             ("average_precision_deployed", self.ranking.average_precision_deployed),
             ("average_precision_on_time", self.ranking.average_precision_on_time),
+            ("implied_cost_ratio", self.implied_cost_ratio),
+            *([] if self.expected_cost is None else [("expected_cost", self.expected_cost)]),
         ]
 
 
@@ -58,10 +63,10 @@ class Comparison:
         For each split: conversations, positives, customers.
     budget : Budget
         As stated.
-    prevalence : float
-        Deployment prevalence that volume and precision are stated at.
-    prevalence_note : str
-        Where it comes from.
+    deployment : Prevalence
+        What volume and precision are stated at, beside the sample's own.
+    traffic : str or None
+        Name and fingerprint of the unlabelled traffic, where there was some.
     arms : tuple of ArmResult
     pairs : tuple of PairedDifference
         Each pair of arms at the budget's volume.
@@ -73,11 +78,21 @@ class Comparison:
     digest: str
     counts: dict[str, dict[str, int]]
     budget: Budget
-    prevalence: float
-    prevalence_note: str
+    deployment: Prevalence
+    traffic: str | None
     arms: tuple[ArmResult, ...]
     pairs: tuple[PairedDifference, ...]
     chosen: str | None
+
+    @property
+    def prevalence(self) -> float:
+        """Deployment prevalence, at which volume and precision are stated."""
+        return self.deployment.deployed
+
+    @property
+    def prevalence_note(self) -> str:
+        """Where it comes from, beside the sample's own."""
+        return self.deployment.note
 
     def arm(self, name: str) -> ArmResult:
         """Return the result of one arm."""
@@ -91,6 +106,8 @@ class Comparison:
         for arm in self.arms:
             row: dict[str, Any] = {"arm": arm.name, "n": len(arm.test.peak)}
             row["positives"] = int(arm.test.positive.sum())
+            row["prevalence_in_sample"] = self.deployment.test.short
+            row["prevalence_deployed"] = f"{self.prevalence:.2f} ({self.deployment.origin})"
             for name, estimate in arm.estimates():
                 row[name] = estimate.short
             if any(other.llm for other in self.arms):
@@ -129,8 +146,14 @@ class Comparison:
                 "min_recall": self.budget.min_recall,
                 "conversations_per_day": self.budget.conversations_per_day,
                 "confidence": self.budget.confidence,
+                "max_days_above": self.budget.max_days_above,
+                "customers": self.budget.customers,
+                "on_time_within": self.budget.on_time_within,
+                "needless_email_cost": self.budget.needless_email_cost,
+                "lost_customer_cost": self.budget.lost_customer_cost,
             },
-            "prevalence": {"deployment": self.prevalence, "note": self.prevalence_note},
+            "prevalence": self.deployment.to_dict(),
+            "traffic": self.traffic,
             "chosen": self.chosen,
             "arms": [
                 {
@@ -153,6 +176,9 @@ class Comparison:
                     "email_rate": pair.email_rate,
                     "recall_difference": pair.difference.to_dict(),
                     "positives": pair.positives,
+                    "discordance": pair.discordance,
+                    "smallest_difference": pair.smallest_difference,
+                    "positives_needed": pair.positives_needed,
                     "p_value": pair.p_value,
                     "p_adjusted": pair.p_adjusted,
                     "verdict": pair.verdict,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 LEVEL = 0.95
 REPLICATES = 2000
+BLOCK_CELLS = 2_000_000
+"""Weights held at once by `weight_blocks`: 16 MB."""
 ROUNDING = 1e-12
 """Spread of replicates that is rounding of the arithmetic alone."""
 
@@ -88,23 +90,31 @@ def clopper_pearson(successes: int, n: int, *, level: float = LEVEL) -> tuple[fl
     return low, high
 
 
-def cluster_weights(
+def weight_blocks(
     groups: Sequence[str], *, replicates: int = REPLICATES, seed: int = 0
-) -> NDArray[np.float64]:
-    """Return bootstrap weights that resample whole customers, shape (replicates, n).
+) -> Iterator[NDArray[np.float64]]:
+    """Yield bootstrap weights that resample whole customers, in blocks of shape (some, n).
 
     Row b holds how often each conversation's customer was drawn in replicate b (Davison and
     Hinkley, Bootstrap Methods and their Application, 1997, section 3.8: resampling the top
-    level of a hierarchy).
+    level of a hierarchy). Blocks keep memory bounded; their number changes nothing else.
     """
     codes = np.unique(np.asarray(groups), return_inverse=True)[1]
     units = int(codes.max()) + 1 if len(codes) else 0
     if units == 0:
         raise ValueError("Expected at least one conversation to resample; got none.")
-    draws = np.random.default_rng(seed).multinomial(
-        units, np.full(units, 1 / units), size=replicates
-    )
-    return draws[:, codes].astype(np.float64)
+    random, shares = np.random.default_rng(seed), np.full(units, 1 / units)
+    size = max(1, BLOCK_CELLS // len(codes))
+    for start in range(0, replicates, size):
+        draws = random.multinomial(units, shares, size=min(size, replicates - start))
+        yield draws[:, codes].astype(np.float64)
+
+
+def cluster_weights(
+    groups: Sequence[str], *, replicates: int = REPLICATES, seed: int = 0
+) -> NDArray[np.float64]:
+    """Return all of `weight_blocks` at once, shape (replicates, n)."""
+    return np.concatenate(list(weight_blocks(groups, replicates=replicates, seed=seed)))
 
 
 def percentile_estimate(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handoff_eval.conversation import Split
-from handoff_eval.evaluation.compare import Arm
+from handoff_eval.evaluation.arm_scores import Arm
 from handoff_eval.evaluation.llm_arms import LlmArms, LlmPlan
 from handoff_eval.llm.asker import Asker
 from handoff_eval.transcripts.read import Dataset

@@ -10,7 +10,7 @@ import numpy as np
 
 from handoff_eval.conversation import Conversation, LabeledConversation
 from handoff_eval.encoders.base import Encoder
-from handoff_eval.evaluation.compare import Arm
+from handoff_eval.evaluation.arm_scores import Arm
 from handoff_eval.evaluation.replay import replay
 from handoff_eval.llm.asker import Asker
 from handoff_eval.llm.cost import Meter

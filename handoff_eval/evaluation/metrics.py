@@ -6,6 +6,8 @@ all bootstrap replicates at once: `weights` has shape (..., n), the last axis be
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,24 +73,62 @@ def average_precision(scores: Array, positive: NDArray[np.bool_], weights: Array
     return result
 
 
+class Cut(NamedTuple):
+    """Where a volume is reached, shape (...) each: the score, and the part of its ties that fire.
+
+    A score above every other with part 0 stands for nothing firing.
+    """
+
+    score: Array
+    part: Array
+
+
+def cut_at_volume(scores: Array, weights: Array, volume: float) -> Cut:
+    """Return the cut at which exactly `volume` of the weight is emailed, shape (...).
+
+    Conversations tied at the cut are shared fractionally, which is what a random tie-break does
+    on average, so that no trigger gains from the order of rows. Weights that are NaN give NaN.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    last_of_tie = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
+    sent = np.cumsum(weights[..., order], axis=-1)[..., last_of_tie]
+    wanted = volume * sent[..., -1:]
+    place = np.minimum((sent < wanted).sum(axis=-1, keepdims=True), len(last_of_tie) - 1)
+    upto = np.take_along_axis(sent, place, axis=-1)
+    before = np.where(place > 0, np.take_along_axis(sent, np.maximum(place - 1, 0), axis=-1), 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        part = np.minimum((wanted - before) / (upto - before), 1.0)
+    return Cut(ordered[last_of_tie][place[..., 0]], part[..., 0])
+
+
+def recall_above(cut: Cut, scores: Array, positive: NDArray[np.bool_], weights: Array) -> Array:
+    """Return the share of the positives' weight that fires at a cut, shape (...).
+
+    Those tied with the cut count by its part.
+    """
+    order = np.argsort(-scores[positive], kind="stable")
+    ordered = -scores[positive][order]
+    caught = np.cumsum(weights[..., positive][..., order], axis=-1)
+    caught = np.concatenate([np.zeros((*caught.shape[:-1], 1)), caught], axis=-1)
+    above, upto = (
+        np.take_along_axis(
+            caught, np.asarray(np.searchsorted(ordered, -cut.score, side=side))[..., None], axis=-1
+        )
+        for side in ("left", "right")
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = (above + cut.part[..., None] * (upto - above)) / caught[..., -1:]
+    result: Array = recall[..., 0]
+    return result
+
+
 def recall_at_volume(
     scores: Array, positive: NDArray[np.bool_], weights: Array, volume: float
 ) -> Array:
-    """Return the recall when exactly `volume` of the weight is emailed, shape (...).
-
-    Conversations tied at the cut are shared fractionally, which is the expected recall under a
-    random tie-break, so that no trigger gains from the order of rows.
-    """
-    _, volumes, recalls = volume_recall_curve(scores, positive, weights)
-    flat_volumes = volumes.reshape(-1, volumes.shape[-1])
-    flat_recalls = recalls.reshape(-1, recalls.shape[-1])
-    found = np.array(
-        [
-            np.interp(volume, np.append(0.0, v), np.append(0.0, r))
-            for v, r in zip(flat_volumes, flat_recalls, strict=True)
-        ]
-    )
-    return found.reshape(volumes.shape[:-1])
+    """Return the recall when exactly `volume` of the weight is emailed, shape (...)."""
+    cut = cut_at_volume(scores, weights, volume)
+    return recall_above(cut, scores, positive, weights)
 
 
 def precision_at_prevalence(

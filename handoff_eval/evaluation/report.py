@@ -16,6 +16,7 @@ from handoff_eval.errors import MissingExtraError
 from handoff_eval.evaluation import look, plots
 from handoff_eval.evaluation.analysis import Analysis
 from handoff_eval.evaluation.comparison import ArmResult, Comparison
+from handoff_eval.evaluation.cost import cost_words
 from handoff_eval.evaluation.intervals import REPLICATES, Estimate
 from handoff_eval.evaluation.mistakes import missed_handoffs, needless_emails
 from handoff_eval.evaluation.paired import PairedDifference
@@ -95,6 +96,7 @@ def render_report(
         tiles=_tiles(comparison, shown),
         arms=[_arm_row(comparison, i) for i in range(len(comparison.arms))],
         notes=[note for arm in comparison.arms if (note := sample_note(comparison, arm))],
+        costs=[(arm, cost_words(arm)) for arm in comparison.arms],
         pairs=[_pair_row(pair) for pair in comparison.pairs],
         pictures=pictures,
         sections=()

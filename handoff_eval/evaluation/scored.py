@@ -194,8 +194,7 @@ def measure(
     recall = _share_among(scored, fired, positive, weights)
     recall_on_time = _share_among(scored, on_time, positive, weights)
     false_positives = _share_among(scored, fired, ~positive, weights)
-    r = _shares(fired & positive, positive, weights)
-    f = _shares(fired & ~positive, ~positive, weights)
+    r, f = conditional_shares(scored, fired, seed=seed)
     in_sample = _share_among(scored, positive, fired, weights)
     edge = {recall.value, false_positives.value} & {0.0, 1.0}
     rate = float(email_rate(recall.value, false_positives.value, prevalence))
@@ -231,12 +230,15 @@ def measure(
     )
 
 
-def _shares(
-    hits: NDArray[np.bool_], among: NDArray[np.bool_], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def conditional_shares(
+    scored: ScoredSplit, fired: NDArray[np.bool_], *, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the replicates of recall and false positive rate, each of shape (replicates,)."""
+    weights = scored.resampled(seed=seed)
     with np.errstate(invalid="ignore", divide="ignore"):
-        shares: NDArray[np.float64] = (weights @ hits) / (weights @ among)
-    return shares
+        recall = weights @ (fired & scored.positive) / (weights @ scored.positive)
+        false_positives = weights @ (fired & ~scored.positive) / (weights @ ~scored.positive)
+    return recall, false_positives
 
 
 def _share_among(

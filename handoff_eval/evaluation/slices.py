@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.conversation import Conversation, LabeledConversation
-from handoff_eval.evaluation.budget import one_per_customer
 from handoff_eval.evaluation.intervals import (
     Estimate,
     cluster_weights,
@@ -23,6 +22,7 @@ from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.paired import holm
 from handoff_eval.evaluation.result import Result
 from handoff_eval.evaluation.scored import ScoredSplit
+from handoff_eval.evaluation.units import one_per_customer
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -80,8 +80,19 @@ def comparison_entries(
         "prevalence": f"{comparison.prevalence:.6g}",
         "prevalence_note": comparison.prevalence_note,
     }
+    params |= {
+        name: str(value)
+        for name in ("max_days_above", "customers", "on_time_within")
+        if (value := getattr(budget, name))
+    }
+    if comparison.traffic is not None:
+        params["traffic"] = comparison.traffic
     for name, value in params.items():
         yield Param(name, str(value))
+    yield Metric("prevalence_deployed", comparison.prevalence)
+    yield from estimate_metrics("prevalence_in_sample", comparison.deployment.test)
+    if comparison.deployment.estimate is not None:
+        yield from estimate_metrics("prevalence_estimated", comparison.deployment.estimate.em)
     if comparison.chosen is not None:
         yield from _arm_metrics(comparison.arm(comparison.chosen))
     for pair in comparison.pairs:
@@ -117,6 +128,8 @@ def arm_entries(comparison: Comparison, arm: ArmResult, *, origin: Origin) -> It
         "threshold_chosen_on": point.chosen_on.value,
         "certified": "yes" if point.certificate else "no",
     }
+    if point.certificate is not None:
+        params["certificate"] = point.certificate.id
     for name, value in params.items():
         yield Param(name, value)
     yield from _arm_metrics(arm)

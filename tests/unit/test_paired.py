@@ -26,7 +26,12 @@ def test_identical_arms_differ_by_exactly_nothing() -> None:
 
     assert pair.difference.value == 0
     assert pair.p_value == 1
-    assert pair.verdict == "No difference shown with 40 positives."
+    # discordance is taken as .05: (1.960 sqrt(.05) + .8416 sqrt(.05 - .0025))^2 / .0025 = 154.7
+    assert pair.verdict == (
+        "No difference shown with 40 positives; about 155 would be needed to show 5 points."
+    )
+    # no discordant one of 40: 1 - .025 ** (1/40) = .088
+    assert pair.difference.high == pytest.approx(0.0881, abs=1e-4)
 
 
 def test_a_better_arm_is_shown_to_be_better() -> None:

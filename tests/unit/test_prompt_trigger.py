@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from handoff_eval.conversation import Reason, Role, Split, Turn
 from handoff_eval.errors import EndpointError, SettingsError
-from handoff_eval.evaluation.compare import sample_conversations
+from handoff_eval.evaluation.arm_scores import sample_conversations
 from handoff_eval.evaluation.line_up import RECORDED_REPLIES
 from handoff_eval.evaluation.replay import replay
 from handoff_eval.handoff import read_handoffs

@@ -116,7 +116,9 @@ def test_page_says_how_it_was_measured(page: str, comparison: Comparison) -> Non
     for expected in (
         f"parcels, sha256 {comparison.digest}",
         f"tune: {counts['conversations']} conversations, {counts['positives']} need a handoff",
-        "given: 5.0% (tune split: 33.3%)",
+        "Deployed: 5.0%; in the test sample: 33.3%",
+        "Given: 5.0% (tune split: 33.3%, test split: 33.3%)",
+        "you behave as if one lost customer equals",
         "<dt>Seed</dt><dd>7</dd>",
         "<dt>Code</dt><dd>0123abc</dd>",
         "<dt>On time</dt>",

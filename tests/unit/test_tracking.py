@@ -155,7 +155,7 @@ def test_parent_holds_the_comparison_and_a_child_each_arm(
 
 
 def test_metrics_carry_interval_and_n(logged: Logged, comparison: Comparison) -> None:
-    """Each measure of each arm is there with its limits and n; undefined limits are left out."""
+    """Each measure of each arm is there with limits and n; both prevalences are side by side."""
     parent = open_client(logged.store).get_run(logged.run).data.metrics
     children = _children(logged.store, logged.run)
 
@@ -166,7 +166,8 @@ def test_metrics_carry_interval_and_n(logged: Logged, comparison: Comparison) ->
             assert found == [estimate.value, estimate.low, estimate.high, estimate.n]
     assert parent["recall"] == comparison.arm("minilm").measures.recall.value
     assert parent["recall_difference/keyword-prompt.n"] == 30
-    assert "recall_difference/keyword-prompt.low" not in parent
+    shares = parent["prevalence_deployed"], parent["prevalence_in_sample"]
+    assert shares == (0.05, comparison.deployment.test.value)
 
 
 def test_dataset_is_an_input_for_each_split(logged: Logged) -> None:

@@ -1,0 +1,99 @@
+"""What an operating point costs, and what its threshold says about the costs it assumes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from handoff_eval.evaluation.calibration import probability_at
+from handoff_eval.evaluation.intervals import Estimate, percentile_estimate
+from handoff_eval.evaluation.operating_point import OperatingPoint
+from handoff_eval.evaluation.scored import Measures, ScoredSplit, conditional_shares
+from handoff_eval.handoff import Budget
+
+if TYPE_CHECKING:
+    from handoff_eval.evaluation.comparison import ArmResult
+
+
+def implied_cost_ratio(
+    scored: ScoredSplit, point: OperatingPoint, *, prevalence: float, seed: int = 0
+) -> Estimate:
+    """Return how many needless emails one lost customer is worth to whoever set this threshold.
+
+    Sending at probability p costs (1 - p) e in needless emails and not sending p c in lost
+    customers, so the threshold that costs least lies where p c = (1 - p) e (Elkan, IJCAI 2001,
+    973-978): a threshold at probability p behaves as if c / e = (1 - p) / p. p is the calibrated
+    deployment probability at the threshold, not the precision above it. NaN for a threshold that
+    no score reaches.
+
+    Raises
+    ------
+    LeakageError
+        When the split is not test.
+    """
+    point.check_reportable_on(scored.split)
+    n = len(scored.peak)
+    if point.threshold > 1:
+        return Estimate(float("nan"), float("nan"), float("nan"), n, "undefined")
+    rows = np.concatenate([scored.weight[None], scored.resampled(seed=seed)])
+    p = probability_at(point.threshold, scored.peak, scored.positive, rows, prevalence=prevalence)
+    ratio = (1 - p) / p
+    return percentile_estimate(float(ratio[0]), ratio[1:], n)
+
+
+def expected_cost(
+    scored: ScoredSplit,
+    point: OperatingPoint,
+    measures: Measures,
+    budget: Budget,
+    *,
+    prevalence: float,
+    seed: int = 0,
+) -> Estimate | None:
+    """Return the mean cost of a conversation, (1 - p) F e + p (1 - R) c; None without costs.
+
+    In the unit of the costs e of a needless email and c of a lost customer; what needed emails
+    cost is paid by any trigger that catches them and is left out (Provost and Fawcett, Machine
+    Learning 42 (2001) 203-231). Where a rate is 0 or 1 the limits come from the limits of both.
+    """
+    email, customer = budget.needless_email_cost, budget.lost_customer_cost
+    if email is None or customer is None:
+        return None
+
+    def cost(recall: float, fpr: float) -> float:
+        return (1 - prevalence) * fpr * email + prevalence * (1 - recall) * customer
+
+    recall, fpr = measures.recall, measures.false_positive_rate
+    value, n = cost(recall.value, fpr.value), len(scored.peak)
+    if {recall.value, fpr.value} & {0.0, 1.0}:
+        low, high = cost(recall.high, fpr.low), cost(recall.low, fpr.high)
+        return Estimate(value, low, high, n, "limits of both rates")
+    r, f = conditional_shares(scored, scored.peak >= point.threshold, seed=seed)
+    replicates = (1 - prevalence) * f * email + prevalence * (1 - r) * customer
+    return percentile_estimate(value, replicates, n)
+
+
+def ratio_sentence(ratio: Estimate) -> str:
+    """Return the implied ratio as a team would say it; empty where it is undefined."""
+    if np.isnan(ratio.value):
+        return ""
+    between = ""
+    if not np.isnan(ratio.low):
+        between = f" (95% interval {_count(ratio.low)} to {_count(ratio.high)})"
+    return (
+        f"At this threshold you behave as if one lost customer equals {_count(ratio.value)} "
+        f"needless emails{between}."
+    )
+
+
+def cost_words(arm: ArmResult) -> str:
+    """Return what an arm's threshold implies and what it costs, in sentences; may be empty."""
+    words = ratio_sentence(arm.implied_cost_ratio)
+    if arm.expected_cost is not None:
+        words += f" A conversation costs {arm.expected_cost.short} on average."
+    return words.strip()
+
+
+def _count(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
