@@ -16,6 +16,7 @@ COMMANDS = {
     "learning-curve": "learning_curve",
     "export": "export",
     "decide": "decide",
+    "gate": "gate",
     "import": "import_",
     "instruction": "instruction",
     "labels": "labels",

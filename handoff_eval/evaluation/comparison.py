@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from handoff_eval.handoff import Budget
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from handoff_eval.evaluation.look import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,20 @@ class Comparison:
                 for pair in self.pairs
             ]
         ).set_index("pair")
+
+    def plot(self) -> Picture:
+        """Return recall against emails a day for every arm, with the budget drawn in."""
+        from handoff_eval.evaluation.plots import volume_recall_plot
+
+        return volume_recall_plot(self)
+
+    def _repr_html_(self) -> str:
+        html: str = self.frame().T.to_html()
+        return html
+
+    def to_json(self) -> str:
+        """Return `to_dict` as indented JSON."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the scores as JSON values."""

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.certificate import NEGATIVES_ARE_HARD
 from handoff_eval.evaluation.exact import (
-    largest_count,
+    allowed_counts,
     lowest_mid_gap,
     recall_edge,
-    spent_risk,
     volume_edge,
 )
 from handoff_eval.evaluation.scored import ScoredSplit
@@ -157,20 +156,14 @@ def gather(
 
 
 def try_promises(evidence: Evidence, min_recall: float, risk: float) -> Verdict:
-    """Test both promises; together they err with probability `risk` at most.
-
-    Half of the risk goes to recall. What the discrete recall test can't spend of its half depends
-    on the number of positives alone, not on a score, so it goes to the volume.
-    """
-    n, m = len(evidence.positives), len(evidence.volume)
-    misses = largest_count(n, 1 - min_recall, risk / 2)
-    recall_risk = spent_risk(n, 1 - min_recall, misses)
-    volume_risk = risk - recall_risk
-    fires = largest_count(m, evidence.max_share, volume_risk)
-    lowest = float(volume_edge(evidence.volume, fires))
-    highest = float(recall_edge(evidence.positives, misses))
+    """Test both promises; together they err with probability `risk` at most."""
+    counts = allowed_counts(
+        len(evidence.positives), len(evidence.volume), min_recall, evidence.max_share, risk
+    )
+    lowest = float(volume_edge(evidence.volume, counts.fires))
+    highest = float(recall_edge(evidence.positives, counts.misses))
     threshold = float(lowest_mid_gap(evidence.observed, lowest, highest))
-    return Verdict(misses, fires, lowest, highest, threshold, recall_risk, volume_risk)
+    return Verdict(*counts[:2], lowest, highest, threshold, *counts[2:])
 
 
 def with_positives(evidence: Evidence, n: int) -> Evidence:

@@ -14,6 +14,7 @@ call serves a certificate and the simulation of thousands of them.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,29 @@ def spent_risk(n: int, share: float, allowed: int) -> float:
     from scipy.stats import binom
 
     return float(binom.cdf(allowed, n, share)) if allowed >= 0 else 0.0
+
+
+class AllowedCounts(NamedTuple):
+    """Most misses and fires that the tests of both promises allow, -1 for none, and their risks."""
+
+    misses: int
+    fires: int
+    recall_risk: float
+    volume_risk: float
+
+
+def allowed_counts(
+    positives: int, volume_units: int, min_recall: float, max_share: float, risk: float
+) -> AllowedCounts:
+    """Share a risk between both promises and return what each test allows.
+
+    Half of the risk goes to recall. What the discrete recall test can't spend of its half depends
+    on the number of positives alone, not on a score, so it goes to the volume.
+    """
+    misses = largest_count(positives, 1 - min_recall, risk / 2)
+    recall_risk = spent_risk(positives, 1 - min_recall, misses)
+    fires = largest_count(volume_units, max_share, risk - recall_risk)
+    return AllowedCounts(misses, fires, recall_risk, risk - recall_risk)
 
 
 def positives_needed(min_recall: float, risk: float, misses: int = 0) -> int:

@@ -298,10 +298,11 @@ def rate_draws(
     Beta(x + 1/2, n - x + 1/2) with customers as units, instead.
     """
     fired, positive = scored.peak >= point.threshold, scored.positive
-    weights = cluster_weights(scored.groups, replicates=RATE_DRAWS, seed=int(rng.integers(2**31)))
+    resampled = cluster_weights(scored.groups, replicates=RATE_DRAWS, seed=int(rng.integers(2**31)))
+    weights = resampled * scored.weight
     rates = []
     for among in (positive, ~positive):
-        share = fired[among].mean()
+        share = float(np.average(fired[among], weights=scored.weight[among]))
         if share in (0.0, 1.0):
             n = len({group for group, a in zip(scored.groups, among, strict=True) if a})
             rates.append(rng.beta(share * n + 0.5, (1 - share) * n + 0.5, size=RATE_DRAWS))
@@ -335,9 +336,8 @@ def _parts(
     """Return mean emails a day of each value that any email has, most first."""
     fired = scored.peak >= point.threshold
     n = len(fired)
-    resampled = cluster_weights(scored.groups, seed=seed)
-    weights = at_prevalence(scored.positive, resampled, prevalence)
-    once = at_prevalence(scored.positive, np.ones(n), prevalence)
+    weights = at_prevalence(scored.positive, scored.resampled(seed=seed), prevalence)
+    once = at_prevalence(scored.positive, scored.weight, prevalence)
     parts = []
     for value in sorted(set(values)):
         hits = (fired & (np.array(values, dtype=object) == value)).astype(float)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 LEVEL = 0.95
 REPLICATES = 2000
-BLOCK_CELLS = 2_000_000
-"""Weights held at once by `weight_blocks`: 16 MB."""
+BLOCK_CELLS = 1_000_000
+"""Weights held at once by `weight_blocks`: 8 MB, about what a processor keeps close."""
 ROUNDING = 1e-12
 """Spread of replicates that is rounding of the arithmetic alone."""
 
@@ -110,6 +111,13 @@ def weight_blocks(
         yield draws[:, codes].astype(np.float64)
 
 
+def left_out_weights(groups: Sequence[str]) -> NDArray[np.float64]:
+    """Return weights that leave out one customer at a time, shape (customers, n)."""
+    codes = np.unique(np.asarray(groups), return_inverse=True)[1]
+    stays: NDArray[np.float64] = (codes != np.arange(codes.max() + 1)[:, None]).astype(np.float64)
+    return stays
+
+
 def cluster_weights(
     groups: Sequence[str], *, replicates: int = REPLICATES, seed: int = 0
 ) -> NDArray[np.float64]:
@@ -135,6 +143,48 @@ def percentile_estimate(
     return Estimate(
         value, min(float(low), value), max(float(high), value), n, "customer bootstrap", level
     )
+
+
+def bca_estimate(
+    value: float,
+    replicates: NDArray[np.float64],
+    left_out: NDArray[np.float64],
+    n: int,
+    *,
+    level: float = LEVEL,
+) -> Estimate:
+    """Return the bias-corrected and accelerated interval, for a statistic that is skewed.
+
+    Efron, Journal of the American Statistical Association 82 (1987) 171-185: the percentiles are
+    moved by z0, how far the replicates' median lies from the value, and by a, the skewness of the
+    values with one customer left out.
+
+    Parameters
+    ----------
+    value : float
+    replicates : float array, shape (replicates,)
+    left_out : float array, shape (customers,)
+        The statistic without each customer; undefined (NaN) ones are left out.
+    n : int
+    level : float
+    """
+    plain = percentile_estimate(value, replicates, n, level=level)
+    if np.isnan(plain.low):
+        return plain
+    normal, defined = NormalDist(), replicates[np.isfinite(replicates)]
+    below = (np.mean(defined < value) + np.mean(defined <= value)) / 2
+    if not 0 < below < 1:
+        return plain
+    apart = np.nanmean(left_out) - left_out[np.isfinite(left_out)]
+    spread = float((apart**2).sum())
+    a = float((apart**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
+    z0 = normal.inv_cdf(float(below))
+    shares = []
+    for tail in ((1 - level) / 2, (1 + level) / 2):
+        z = z0 + normal.inv_cdf(tail)
+        shares.append(normal.cdf(z0 + z / (1 - a * z)))
+    low, high = np.quantile(defined, shares)
+    return Estimate(value, float(low), float(high), n, "customer bootstrap, BCa", level)
 
 
 def proportion_estimate(

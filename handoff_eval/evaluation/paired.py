@@ -127,16 +127,9 @@ def paired_difference(
         float(recall_above(cut, arm.peak, positive, whole))
         for cut, arm in zip(cuts, arms, strict=True)
     ]
-    replicates = [
-        _recall_replicates(
-            arm,
-            email_rate=email_rate,
-            prevalence=prevalence,
-            traffic=None if traffic is None else traffic[i],
-            seed=seed,
-        )
-        for i, arm in enumerate(arms)
-    ]
+    replicates = _recall_replicates(
+        arms, email_rate=email_rate, prevalence=prevalence, traffic=traffic, seed=seed
+    )
     differences = np.round(replicates[0] - replicates[1], 12)
     defined = differences[np.isfinite(differences)]
     tails = [(np.sum(defined <= 0) + 1), (np.sum(defined >= 0) + 1)]
@@ -174,33 +167,39 @@ def positives_to_show(difference: float, discordance: float) -> int:
 
 
 def _recall_replicates(
-    arm: ScoredSplit,
+    arms: tuple[ScoredSplit, ScoredSplit],
     *,
     email_rate: float,
     prevalence: float,
-    traffic: ScoredTraffic | None,
+    traffic: Pair | None,
     seed: int,
 ) -> Array:
-    """Return an arm's recall at the volume in each replicate; one seed serves every arm."""
-    if traffic is None:
-        found = []
-        for block in weight_blocks(arm.groups, seed=seed):
-            weights = at_prevalence(arm.positive, block * arm.weight, prevalence)
-            cut = cut_at_volume(arm.peak, weights, email_rate)
-            found.append(recall_above(cut, arm.peak, arm.positive, weights))
-        return np.concatenate(found)
-    parts = [
-        cut_at_volume(traffic.peak, block, email_rate)
-        for block in weight_blocks(traffic.groups, seed=seed + 1)
-    ]
-    cut = Cut(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    found, start = [], 0
-    for block in weight_blocks(arm.groups, seed=seed):
+    """Return both arms' recall at the volume in each replicate, shape (2, replicates)."""
+    positive, weight = arms[0].positive, arms[0].weight
+    cuts = None if traffic is None else _traffic_cuts(traffic, email_rate, seed=seed + 1)
+    found: list[list[Array]] = [[], []]
+    start = 0
+    for block in weight_blocks(arms[0].groups, seed=seed):
         rows = slice(start, start + len(block))
-        some = Cut(cut.score[rows], cut.part[rows])
-        found.append(recall_above(some, arm.peak, arm.positive, block * arm.weight))
         start += len(block)
-    return np.concatenate(found)
+        weights = at_prevalence(positive, block * weight, prevalence)
+        for i, arm in enumerate(arms):
+            cut = (
+                cut_at_volume(arm.peak, weights, email_rate)
+                if cuts is None
+                else Cut(cuts[i].score[rows], cuts[i].part[rows])
+            )
+            found[i].append(recall_above(cut, arm.peak, positive, weights))
+    return np.array([np.concatenate(column) for column in found])
+
+
+def _traffic_cuts(traffic: Pair, email_rate: float, *, seed: int) -> list[Cut]:
+    """Return each arm's cut in every replicate of the traffic, which both share."""
+    parts: list[list[Cut]] = [[], []]
+    for block in weight_blocks(traffic[0].groups, seed=seed):
+        for i, scored in enumerate(traffic):
+            parts[i].append(cut_at_volume(scored.peak, block, email_rate))
+    return [Cut(*(np.concatenate(x) for x in zip(*part, strict=True))) for part in parts]
 
 
 def _caught(cut: Cut, arm: ScoredSplit) -> Array:

@@ -49,7 +49,7 @@ class Curve:
 def deployed_curve(arm: ArmResult, prevalence: float) -> Curve:
     """Return what each threshold of an arm would email and catch."""
     positive = arm.test.positive
-    weights = at_prevalence(positive, np.ones(len(positive)), prevalence)
+    weights = at_prevalence(positive, arm.test.weight, prevalence)
     threshold, volume, recall = volume_recall_curve(arm.test.peak, positive, weights)
     return Curve(np.append(np.inf, threshold), np.append(0.0, volume), np.append(0.0, recall))
 
@@ -174,8 +174,8 @@ def precision_band(arm: ArmResult, prevalence: float) -> PrecisionBand:
     """
     positive, peak = arm.test.positive, arm.test.peak
     recall = np.linspace(min(1.0, FIRST_CAUGHT / positive.sum()), 1.0, BAND_POINTS)
-    resampled = cluster_weights(arm.test.groups, replicates=BAND_REPLICATES)
-    weights = np.concatenate([np.ones((1, len(peak))), resampled])
+    resampled = cluster_weights(arm.test.groups, replicates=BAND_REPLICATES) * arm.test.weight
+    weights = np.concatenate([arm.test.weight[None], resampled])
     _, volumes, recalls = volume_recall_curve(
         peak, positive, at_prevalence(positive, weights, prevalence)
     )

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from handoff_eval.conversation import Conversation, LabeledConversation
 from handoff_eval.evaluation.intervals import (
     Estimate,
-    cluster_weights,
     percentile_estimate,
     proportion_estimate,
 )
@@ -22,7 +21,7 @@ from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.paired import holm
 from handoff_eval.evaluation.result import Result
 from handoff_eval.evaluation.scored import ScoredSplit
-from handoff_eval.evaluation.units import one_per_customer
+from handoff_eval.evaluation.units import one_per_customer, thinned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,7 +174,7 @@ def measure_slices(
     """
     point.check_reportable_on(scored.split)
     fired = scored.peak >= point.threshold
-    weights = cluster_weights(scored.groups, seed=seed)
+    weights = scored.resampled(seed=seed)
     found: list[Slice] = []
     test_of: dict[int, bytes] = {}
     p_values: dict[bytes, float] = {}
@@ -273,13 +272,17 @@ def _slice(
     weights: NDArray[np.float64],
 ) -> Slice:
     groups = np.array(scored.groups, dtype=object)
-    estimate = proportion_estimate(fired[inside], list(groups[inside]), weights[:, inside])
+    estimate = proportion_estimate(
+        fired[inside], list(groups[inside]), weights[:, inside], weight=scored.weight[inside]
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         here, there = (
             (weights @ (fired & part)) / (weights @ part.astype(float)) for part in (inside, rest)
         )
     n = int(inside.sum() + rest.sum())
-    value_there = float(fired[rest].mean()) if rest.any() else float("nan")
+    value_there = float("nan")
+    if rest.any():
+        value_there = float(np.average(fired[rest], weights=scored.weight[rest]))
     difference = percentile_estimate(estimate.value - value_there, here - there, n)
     return Slice(variable, value, metric, estimate, difference, float("nan"))
 
@@ -295,7 +298,8 @@ def _table(
 
     None where either side has fewer than `MIN_CUSTOMERS`.
     """
-    drawn = one_per_customer(scored.groups, inside | rest, seed)
+    kept = thinned(scored.weight, inside | rest, seed)
+    drawn = one_per_customer(scored.groups, kept, seed)
     sides = [fired[drawn][part[drawn]] for part in (inside, rest)]
     if min(len(side) for side in sides) < MIN_CUSTOMERS:
         return None

@@ -14,7 +14,6 @@ from handoff_eval.conversation import LabeledConversation
 from handoff_eval.evaluation.golden_transfer import TOLERANCES, golden_transfer
 from handoff_eval.evaluation.intervals import (
     Estimate,
-    cluster_weights,
     percentile_estimate,
     proportion_estimate,
 )
@@ -176,7 +175,7 @@ def measure_timing(
         raise ValueError(f"Expected a tolerance of at least 0 decision points; got {tolerance}.")
     item_of = {item.conversation.id: item for item in labeled}
     items = [item_of[i] for i in scored.replay.ids]
-    weights = cluster_weights(scored.groups, seed=seed)
+    weights = scored.resampled(seed=seed)
     first = scored.replay.first_fire(point.threshold)
     delay = np.where(first >= 0, first - scored.due, NEVER)
     positive, fired = scored.positive, first >= 0
@@ -190,14 +189,17 @@ def measure_timing(
     groups = np.array(scored.groups, dtype=object)
 
     def share(hits: NDArray[np.bool_], among: NDArray[np.bool_]) -> Estimate:
-        return proportion_estimate(hits[among], list(groups[among]), weights[:, among])
+        return proportion_estimate(
+            hits[among], list(groups[among]), weights[:, among], weight=scored.weight[among]
+        )
 
     shares = {name: share(hits, positive) for name, hits in outcomes.items()}
     golden = _golden_transfers(scored, items, point.threshold, first)
 
     def levels(kind: str, among: NDArray[np.bool_]) -> dict[str, Estimate]:
         return {
-            level: _mean(values[among], weights[:, among]) for level, values in golden[kind].items()
+            level: _mean(values[among], weights[:, among], scored.weight[among])
+            for level, values in golden[kind].items()
         }
 
     everything = np.ones(len(positive), dtype=bool)
@@ -215,8 +217,8 @@ def measure_timing(
         strict_precision=_strict_precision(
             outcomes["early"], fired, positive, weights, prevalence, share
         ),
-        points_off=_median(delay[caught].astype(float), weights[:, caught]),
-        minutes_off=_median(minutes[timed], weights[:, timed]),
+        points_off=_median(delay[caught].astype(float), weights[:, caught], scored.weight[caught]),
+        minutes_off=_median(minutes[timed], weights[:, timed], scored.weight[timed]),
         golden_transfer=levels("all", everything),
         golden_transfer_of_positives=levels("all", positive),
         first_fire_golden_transfer=levels("first", everything),
@@ -303,21 +305,25 @@ def _minutes_off(
     return minutes
 
 
-def _mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> Estimate:
+def _mean(
+    values: NDArray[np.float64], weights: NDArray[np.float64], weight: NDArray[np.float64]
+) -> Estimate:
     if not len(values):
         return Estimate(float("nan"), float("nan"), float("nan"), 0, "undefined")
     with np.errstate(invalid="ignore", divide="ignore"):
         replicates = (weights @ values) / weights.sum(axis=1)
-    return percentile_estimate(float(values.mean()), replicates, len(values))
+    return percentile_estimate(float(np.average(values, weights=weight)), replicates, len(values))
 
 
-def _median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> Estimate:
+def _median(
+    values: NDArray[np.float64], weights: NDArray[np.float64], weight: NDArray[np.float64]
+) -> Estimate:
     """Return the lower median: the smallest value with half of the weight at or below it."""
     if not len(values):
         return Estimate(float("nan"), float("nan"), float("nan"), 0, "undefined")
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    below = np.cumsum(np.vstack([np.ones(len(values)), weights[:, order]]), axis=1)
+    below = np.cumsum(np.vstack([weight[order], weights[:, order]]), axis=1)
     place = (below >= below[:, -1:] / 2).argmax(axis=1)
     medians = np.where(below[:, -1] > 0, ordered[place], np.nan)
     return percentile_estimate(float(medians[0]), medians[1:], len(values))

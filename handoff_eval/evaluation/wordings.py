@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from handoff_eval.conversation import LabeledConversation, Split
 from handoff_eval.errors import DataError
-from handoff_eval.evaluation.compare import sample_conversations
+from handoff_eval.evaluation.arm_scores import sample_conversations
 from handoff_eval.evaluation.replay import replay
 from handoff_eval.evaluation.scored import ScoredSplit
 from handoff_eval.transcripts.read import Dataset

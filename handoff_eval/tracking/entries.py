@@ -105,8 +105,7 @@ def comparison_entries(
     yield File("arms.csv", comparison.frame().to_csv().encode())
     if comparison.pairs:
         yield File("pairs.csv", comparison.pairs_frame().to_csv().encode())
-    document = json.dumps(comparison.to_dict(), indent=2, allow_nan=False)
-    yield File("comparison.json", f"{document}\n".encode())
+    yield File("comparison.json", f"{comparison.to_json()}\n".encode())
     yield File("instruction.txt", f"{handoff.instruction}\n".encode())
     yield File("packages.txt", "".join(f"{line}\n" for line in origin.packages).encode())
 

@@ -7,10 +7,13 @@ import pytest
 
 from handoff_eval.evaluation.intervals import (
     Estimate,
+    bca_estimate,
     clopper_pearson,
     cluster_weights,
+    left_out_weights,
     percentile_estimate,
     proportion_estimate,
+    weight_blocks,
 )
 
 
@@ -110,3 +113,59 @@ def test_estimate_prints_value_interval_and_n() -> None:
     assert str(estimate) == "0.50 [0.25, 0.75] n=12"
     assert estimate.scaled(100).to_dict()["high"] == 75
     assert Estimate(float("nan"), 0, 1, 0, "x").to_dict()["value"] is None
+
+
+def test_bca_moves_the_percentiles_by_bias() -> None:
+    """With two fifths of the replicates below the value z0 = -.2533 and a = 0."""
+    replicates = np.arange(1, 10_001) / 10_000
+
+    estimate = bca_estimate(0.4, replicates, np.array([0.1, 0.2, 0.3]), 50)
+
+    # Phi(2 * -.2533 - 1.9600) = Phi(-2.4667) = .0068; Phi(-.5067 + 1.9600) = Phi(1.4533) = .9269
+    assert estimate.low == pytest.approx(0.0068, abs=2e-4)
+    assert estimate.high == pytest.approx(0.9269, abs=2e-4)
+    assert estimate.method == "customer bootstrap, BCa"
+
+
+def test_bca_moves_the_percentiles_by_skewness() -> None:
+    """Left-out values 0, 0, 0, 1: apart (.25, .25, .25, -.75), a = -.375 / (6 * .75^1.5)."""
+    replicates = np.arange(1, 10_001) / 10_000
+
+    estimate = bca_estimate(0.5, replicates, np.array([0.0, 0, 0, 1]), 50)
+
+    # a = (3 * .0156 - .4219) / (6 * .6495) = -.0962; z / (1 - a z) at +-1.96: -2.4156, 1.6491
+    assert estimate.low == pytest.approx(0.0079, abs=3e-4)
+    assert estimate.high == pytest.approx(0.9504, abs=3e-4)
+
+
+def test_each_customer_is_left_out_once() -> None:
+    """Two conversations of one customer go together."""
+    assert left_out_weights(["b", "a", "b"]).tolist() == [[1, 0, 1], [0, 1, 0]]
+
+
+def test_unequal_weights_count_as_fewer_customers() -> None:
+    """Nothing missed of weights 1, 1, 2: (1 + 1 + 2)^2 / (1 + 1 + 4) = 2.67, so two customers."""
+    weight = np.array([1.0, 1, 2])
+    groups = ["a", "b", "c"]
+
+    estimate = proportion_estimate(
+        np.ones(3, dtype=bool), groups, cluster_weights(groups) * weight, weight=weight
+    )
+    mixed = proportion_estimate(
+        np.array([True, False, True]), groups, cluster_weights(groups) * weight, weight=weight
+    )
+
+    assert estimate.low == pytest.approx(0.025 ** (1 / 2))
+    # (1 + 2) / 4
+    assert mixed.value == 0.75
+    assert mixed.method == "customer bootstrap"
+
+
+def test_blocks_are_the_whole_in_parts() -> None:
+    """However many customers there are, the draws are those of the seed."""
+    groups = [str(i) for i in range(3000)]
+
+    blocks = list(weight_blocks(groups, replicates=700, seed=3))
+
+    assert len(blocks) == 3
+    assert np.array_equal(np.concatenate(blocks), cluster_weights(groups, replicates=700, seed=3))

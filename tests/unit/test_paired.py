@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 
 from handoff_eval.conversation import Split
-from handoff_eval.evaluation.paired import all_pairs, holm, paired_difference
+from handoff_eval.evaluation.paired import (
+    all_pairs,
+    holm,
+    paired_difference,
+    positives_to_show,
+)
 from handoff_eval.evaluation.scored import ScoredSplit
+from handoff_eval.evaluation.traffic import ScoredTraffic
 from tests.builders import scored
 
 
@@ -74,24 +80,57 @@ def test_a_sampled_arm_is_compared_on_its_sample() -> None:
     assert [pair.positives for pair in pairs] == [40, 10, 10]
 
 
-@pytest.mark.medium
-def test_equal_arms_are_rejected_about_as_often_as_stated() -> None:
-    """Two arms equal by construction differ at 5 % in 1 to 7.5 % of 400 draws."""
-    rejected = 0
-    for draw in range(400):
-        rng = np.random.default_rng(draw)
-        shared = rng.normal(1, 1, 40), rng.normal(0, 1, 120)
-        arms = [
-            scored(
-                *(1 / (1 + np.exp(-(x + rng.normal(0, 0.7, len(x))))) for x in shared),
-                split=Split.TEST,
-            )
-            for _ in range(2)
-        ]
-        pair = paired_difference(*arms, email_rate=0.15, prevalence=0.1, seed=draw)
-        rejected += pair.p_value < 0.05
+def test_positives_to_show_by_hand() -> None:
+    """At discordance .2: (1.960 sqrt(.2) + .8416 sqrt(.2 - .0025))^2 / .05^2 = 625.6."""
+    assert positives_to_show(0.05, 0.2) == 626
+    assert positives_to_show(0.05, 0.0) == positives_to_show(0.05, 0.05)
 
-    assert 0.01 <= rejected / 400 <= 0.075
+
+def test_discordance_is_the_share_that_one_arm_alone_catches() -> None:
+    """Two arms that part on two of four positives at the same volume."""
+    first = scored([0.9, 0.8, 0.2, 0.1], [0.5] * 4, split=Split.TEST)
+    second = scored([0.9, 0.2, 0.8, 0.1], [0.5] * 4, split=Split.TEST)
+
+    # at a prevalence of .5 each of four positives weighs .125, so a volume of .25 takes two
+    pair = paired_difference(first, second, email_rate=0.25, prevalence=0.5)
+
+    assert (pair.difference.value, pair.discordance) == (0.0, 0.5)
+
+
+def test_the_smallest_difference_is_the_users() -> None:
+    """Twenty points take fewer positives than five, and enough of them say so."""
+    pair = paired_difference(
+        arm(1, 1, "a"), arm(1, 1, "b"), email_rate=0.1, prevalence=0.05, smallest_difference=0.2
+    )
+
+    assert pair.verdict == (
+        "No difference shown with 40 positives; one of 20 points would probably have been."
+    )
+
+
+def traffic(seed: int, shift: float) -> ScoredTraffic:
+    rng = np.random.default_rng(seed)
+    peaks = 1 / (1 + np.exp(-rng.normal(shift, 1, 2000)))
+    return ScoredTraffic("t", peaks, tuple(f"t{i}" for i in range(2000)), (None,) * 2000)
+
+
+def test_traffic_sets_the_thresholds() -> None:
+    """An arm that scores all traffic higher has a higher cut, so it catches less at the volume."""
+    same = arm(1, 1, "a"), arm(1, 1, "b")
+
+    alike = paired_difference(
+        *same, email_rate=0.1, prevalence=0.05, traffic=(traffic(5, 0), traffic(5, 0))
+    )
+    louder = paired_difference(
+        *same, email_rate=0.1, prevalence=0.05, traffic=(traffic(5, 0), traffic(5, 1))
+    )
+
+    # the 90 % point of N(0, 1) is 1.28 and that of N(1, 1) is 2.28
+    positives = np.log(same[0].peak[:40] / (1 - same[0].peak[:40]))
+    expected = np.mean(positives > 1.28) - np.mean(positives > 2.28)
+    assert alike.difference.value == 0
+    assert louder.difference.value == pytest.approx(expected, abs=0.06)
+    assert louder.difference.low > 0
 
 
 def test_holm_by_hand() -> None:
