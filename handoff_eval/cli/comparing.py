@@ -36,7 +36,7 @@ def read_usable(path: Path) -> Dataset:
     DataError
         When a check finds an error, such as a customer on two splits.
     """
-    from handoff_eval.transcripts.check import blocking_findings
+    from handoff_eval.evaluation.check import blocking_findings
     from handoff_eval.transcripts.read import read_dataset
 
     dataset = read_dataset(path)

@@ -19,13 +19,13 @@ from handoff_eval.conversation import Conversation, LabeledConversation, Split
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.intervals import (
     Estimate,
+    clopper_pearson,
     cluster_weights,
     percentile_estimate,
     proportion_estimate,
 )
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.replay import Replay
-from handoff_eval.transcripts.checks.agreement import cohen_kappa
 from handoff_eval.transcripts.read import Dataset
 
 UNNAMED = "unnamed"
@@ -166,8 +166,9 @@ def agreement(
     Cohen's kappa is (p_o - p_e) / (1 - p_e), where p_o is the share of equal answers and p_e what
     it would be if each gave answers at random in the shares they have (Cohen, Educational and
     Psychological Measurement 20 (1960) 37-46). Its interval is the percentile bootstrap over
-    customers; the shares have exact limits where every conversation has a customer of its own,
-    else the same bootstrap.
+    customers, and where all answers are equal, which leaves a bootstrap no width, the exact limits
+    of the share of equal answers, carried over; the shares have exact limits where every
+    conversation has a customer of its own, else the same bootstrap.
 
     Parameters
     ----------
@@ -196,7 +197,6 @@ def agreement(
     other = np.array([b is not None for _, b in pairs])
     near = np.array([a is not None and b is not None and abs(a - b) <= 1 for a, b in pairs])
     both = one & other
-    kappa = float(cohen_kappa(one, other, np.ones((1, n)))[0])
     return Agreement(
         first=first.name,
         second=second.name,
@@ -205,7 +205,7 @@ def agreement(
         first_only=int((one & ~other).sum()),
         second_only=int((~one & other).sum()),
         neither=int((~one & ~other).sum()),
-        kappa=percentile_estimate(kappa, cohen_kappa(one, other, weights), n),
+        kappa=_kappa_estimate(one, other, weights, groups),
         same=proportion_estimate(one == other, groups, weights),
         within_one_point=proportion_estimate(
             near[both], [g for g, kept in zip(groups, both, strict=True) if kept], weights[:, both]
@@ -213,6 +213,36 @@ def agreement(
         different=_ids(shared, one != other),
         apart=_ids(shared, both & ~near),
     )
+
+
+def cohen_kappa(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return Cohen's kappa for each row of weights, shape (replicates,)."""
+    total = weights.sum(axis=1)
+    p, q = weights @ first / total, weights @ second / total
+    observed = weights @ (first == second) / total
+    chance = p * q + (1 - p) * (1 - q)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        kappa: NDArray[np.float64] = (observed - chance) / (1 - chance)
+    return kappa
+
+
+def _kappa_estimate(
+    first: NDArray[np.bool_],
+    second: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    groups: Sequence[str],
+) -> Estimate:
+    n = len(first)
+    value = float(cohen_kappa(first, second, np.ones((1, n)))[0])
+    if (first == second).all() and not np.isnan(value):
+        customers = len(set(groups))
+        share = float(first.mean())
+        chance = share**2 + (1 - share) ** 2
+        low = (clopper_pearson(customers, customers)[0] - chance) / (1 - chance)
+        return Estimate(value, low, 1.0, n, "exact binomial")
+    return percentile_estimate(value, cohen_kappa(first, second, weights), n)
 
 
 def _ids(conversations: Sequence[Conversation], which: NDArray[np.bool_]) -> tuple[str, ...]:

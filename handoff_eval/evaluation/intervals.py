@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -143,6 +143,28 @@ def percentile_estimate(
     return Estimate(
         value, min(float(low), value), max(float(high), value), n, "customer bootstrap", level
     )
+
+
+def by_customer(
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    groups: Sequence[str],
+    *,
+    seed: int = 0,
+) -> Estimate:
+    """Return a weighted statistic with its percentile interval over resampled customers.
+
+    Parameters
+    ----------
+    statistic : callable
+        Takes weights of shape (replicates, n) and returns one value a row, NaN where undefined.
+    groups : sequence of str, length n
+        The customer of each observation.
+    seed : int
+        Of the resampling.
+    """
+    value = float(statistic(np.ones((1, len(groups))))[0])
+    replicates = np.concatenate([statistic(block) for block in weight_blocks(groups, seed=seed)])
+    return percentile_estimate(value, replicates, len(groups))
 
 
 def bca_estimate(

@@ -73,6 +73,22 @@ def average_precision(scores: Array, positive: NDArray[np.bool_], weights: Array
     return result
 
 
+def area_under_curve(scores: Array, positive: NDArray[np.bool_], weights: Array) -> Array:
+    """Return the ROC area, shape (...): P(a positive scores higher), ties counting half.
+
+    Hanley and McNeil, Radiology 143 (1982) 29-36; NaN without weight on either kind.
+    """
+    order = np.argsort(scores, kind="stable")
+    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
+    ordered, kind = weights[..., order], positive[order]
+    yes = np.add.reduceat(ordered * kind, starts, axis=-1)
+    no = np.add.reduceat(ordered * ~kind, starts, axis=-1)
+    below = np.cumsum(no, axis=-1) - no / 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        area: Array = (yes * below).sum(axis=-1) / (yes.sum(axis=-1) * no.sum(axis=-1))
+    return area
+
+
 class Cut(NamedTuple):
     """Where a volume is reached, shape (...) each: the score, and the part of its ties that fire.
 

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from handoff_eval.conversation import Conversation, Split
-from handoff_eval.transcripts.checks import base
-from handoff_eval.transcripts.checks.overlap import near_duplicates
+from handoff_eval.evaluation.checks import base
+from handoff_eval.evaluation.checks.overlap import near_duplicates
 from tests.checks.build import dataset, found, talks, why_not
 
 STORY = (

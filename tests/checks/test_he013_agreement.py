@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
 from handoff_eval.conversation import Label
-from handoff_eval.evaluation.agreement import agreement, annotator_answers
-from handoff_eval.transcripts.checks.agreement import agreements
 from handoff_eval.transcripts.read import Dataset
 from tests.checks.build import answers, dataset, found, talks, why_not
 
@@ -84,19 +80,3 @@ def test_annotators_who_share_nothing_cannot_be_compared() -> None:
     assert why_not("HE013", dataset([first, second], labels)) == (
         "no two annotators share a conversation"
     )
-
-
-def test_it_states_what_the_agreement_report_states() -> None:
-    """The check and `evaluation.agreement` give the same figures, from two implementations."""
-    data = two_annotators(12, 7, 3, 40)
-
-    (mine,) = agreements(data)
-    theirs = agreement(
-        data.conversations,
-        first=annotator_answers(data, "a1"),
-        second=annotator_answers(data, "a2"),
-    )
-
-    assert mine.kappa.value == pytest.approx(theirs.kappa.value)
-    assert mine.within_one_point is not None
-    assert mine.within_one_point.value == pytest.approx(theirs.within_one_point.value)

@@ -18,11 +18,11 @@ from handoff_eval.evaluation.agreement import (
     agreement,
     annotator_answers,
     annotators,
+    cohen_kappa,
     trigger_answers,
 )
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.replay import Replay
-from handoff_eval.transcripts.checks.agreement import cohen_kappa
 from handoff_eval.transcripts.read import Dataset, read_dataset
 from handoff_eval.transcripts.write import write_dataset
 from tests.builders import talk

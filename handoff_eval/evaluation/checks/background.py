@@ -7,8 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from handoff_eval.conversation import Conversation, Role
-from handoff_eval.severity import Severity
-from handoff_eval.transcripts.checks.base import (
+from handoff_eval.evaluation.checks.base import (
     Check,
     Finding,
     Inputs,
@@ -16,6 +15,7 @@ from handoff_eval.transcripts.checks.base import (
     first_few,
     verb,
 )
+from handoff_eval.severity import Severity
 
 
 def times_known(inputs: Inputs) -> Iterator[Finding]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from handoff_eval.conversation import Split
-from handoff_eval.severity import Severity
-from handoff_eval.transcripts.checks.base import (
+from handoff_eval.evaluation.checks.base import (
     CannotRun,
     Check,
     Finding,
@@ -16,6 +15,7 @@ from handoff_eval.transcripts.checks.base import (
     positives_in,
     verb,
 )
+from handoff_eval.severity import Severity
 
 MANY_REFUSED = 0.05
 

@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterator
 
 from handoff_eval.conversation import LabeledConversation, Split
-from handoff_eval.severity import Severity
-from handoff_eval.transcripts.checks.base import (
+from handoff_eval.evaluation.checks.base import (
     CannotRun,
     Check,
     Finding,
@@ -16,6 +15,8 @@ from handoff_eval.transcripts.checks.base import (
     customers_of,
     positives_in,
 )
+from handoff_eval.evaluation.exact import largest_count, positives_needed
+from handoff_eval.severity import Severity
 from handoff_eval.transcripts.split import assign_splits
 
 MAX_HALF_WIDTH = 0.10
@@ -24,38 +25,12 @@ FAR_FACTOR = 2.0
 """Odds of the sample's prevalence against the traffic's from which HE008 speaks."""
 
 
-def misses_allowed(positives: int, min_recall: float, risk: float) -> int:
-    """Return max{j : P(Binomial(positives, 1 - min_recall) <= j) <= risk}, or -1 for none.
-
-    With j misses or fewer among independent positives, an exact one-sided test shows the
-    recall at that risk (DESIGN of the operating point: `evaluation.budget`).
-    """
-    log_miss, log_hit = math.log1p(-min_recall), math.log(min_recall)
-    total = 0.0
-    for misses in range(positives + 1):
-        total += math.exp(
-            math.lgamma(positives + 1)
-            - math.lgamma(misses + 1)
-            - math.lgamma(positives - misses + 1)
-            + misses * log_miss
-            + (positives - misses) * log_hit
-        )
-        if total > risk:
-            return misses - 1
-    return positives
-
-
-def positives_needed(min_recall: float, risk: float) -> int:
-    """Return how many independent positives certify the recall when none is missed."""
-    return math.ceil(math.log(risk) / math.log(min_recall) - 1e-9)
-
-
 def enough_in_tune(inputs: Inputs) -> Iterator[Finding]:
     """HE006: too few customers with a positive in tune for the promise wanted."""
     positives, where = _positives_by_customer(inputs, Split.TUNE)
     risk = (1 - inputs.confidence) / 2
     needed = positives_needed(inputs.min_recall, risk)
-    allowed = misses_allowed(positives, inputs.min_recall, risk)
+    allowed = largest_count(positives, 1 - inputs.min_recall, risk)
     promise = f"a recall of {inputs.min_recall:.0%} at {inputs.confidence:.0%} confidence"
     if allowed < 0:
         yield Finding(
@@ -67,9 +42,7 @@ def enough_in_tune(inputs: Inputs) -> Iterator[Finding]:
             positives,
         )
     elif allowed == 0:
-        room = next(
-            n for n in range(positives, 10**6) if misses_allowed(n, inputs.min_recall, risk) > 0
-        )
+        room = positives_needed(inputs.min_recall, risk, misses=1)
         yield Finding(
             "HE006",
             Severity.INFO,

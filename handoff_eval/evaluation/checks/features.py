@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.conversation import LabeledConversation, Role
-from handoff_eval.transcripts.checks.base import spoken
+from handoff_eval.evaluation.checks.base import spoken
 
 MAX_LEVELS = 50
 FOLDS = 5

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from math import isnan
 
 from handoff_eval.conversation import ADJUDICATED, LabeledConversation, Role
-from handoff_eval.severity import Severity
-from handoff_eval.transcripts.checks.agreement import agreements, annotators
-from handoff_eval.transcripts.checks.base import (
+from handoff_eval.evaluation.agreement import UNNAMED, agreement, annotator_answers, annotators
+from handoff_eval.evaluation.checks.base import (
     CannotRun,
     Check,
     Finding,
@@ -17,6 +17,7 @@ from handoff_eval.transcripts.checks.base import (
     first_few,
     verb,
 )
+from handoff_eval.severity import Severity
 from handoff_eval.transcripts.refusals import shown
 
 GOOD_KAPPA = 0.6
@@ -50,14 +51,19 @@ def contradictions(inputs: Inputs) -> Iterator[Finding]:
 def annotators_agree(inputs: Inputs) -> Iterator[Finding]:
     """HE013: the agreement of each two annotators, a warning where kappa is low."""
     inputs.need_labels()
-    if len(annotators(inputs.dataset)) < 2:
+    dataset = inputs.dataset
+    named = [name for name in annotators(dataset) if name not in {UNNAMED, ADJUDICATED}]
+    if len(named) < 2:
         raise CannotRun("fewer than two annotators are named")
     found = False
-    for pair in agreements(inputs.dataset, seed=inputs.seed):
+    for one, other in combinations([annotator_answers(dataset, name) for name in named], 2):
+        if not one.points.keys() & other.points.keys():
+            continue
         found = True
+        pair = agreement(dataset.conversations, first=one, second=other, seed=inputs.seed)
         low = not isnan(pair.kappa.value) and pair.kappa.value < GOOD_KAPPA
         turns = ""
-        if pair.within_one_point is not None:
+        if pair.both:
             turns = f", on the turn within one decision point {pair.within_one_point}"
         advice = (
             "read the disagreements, sharpen the labelling guide and label again"

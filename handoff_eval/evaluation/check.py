@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handoff_eval.errors import SettingsError
-from handoff_eval.severity import Severity
-from handoff_eval.transcripts.checks import (
+from handoff_eval.evaluation.checks import (
     amounts,
     background,
     duplicates,
@@ -16,7 +15,8 @@ from handoff_eval.transcripts.checks import (
     leaks,
     structure,
 )
-from handoff_eval.transcripts.checks.base import CannotRun, Check, Finding, Inputs
+from handoff_eval.evaluation.checks.base import CannotRun, Check, Finding, Inputs
+from handoff_eval.severity import Severity
 from handoff_eval.transcripts.read import Dataset
 
 CHECKS: tuple[Check, ...] = (

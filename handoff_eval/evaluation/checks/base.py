@@ -10,8 +10,8 @@ from typing import Any
 
 from handoff_eval.conversation import Conversation, LabeledConversation, Role, Split
 from handoff_eval.errors import HandoffEvalError
+from handoff_eval.evaluation.checks.overlap import Pair, near_duplicates
 from handoff_eval.severity import Severity
-from handoff_eval.transcripts.checks.overlap import Pair, near_duplicates
 from handoff_eval.transcripts.read import Dataset
 from handoff_eval.transcripts.refusals import printable
 

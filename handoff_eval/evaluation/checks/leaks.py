@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.conversation import LabeledConversation
-from handoff_eval.severity import Severity
-from handoff_eval.transcripts.checks.base import (
+from handoff_eval.evaluation.checks.base import (
     CannotRun,
     Check,
     Finding,
@@ -21,14 +20,11 @@ from handoff_eval.transcripts.checks.base import (
     spoken,
     verb,
 )
-from handoff_eval.transcripts.checks.features import Feature, features
+from handoff_eval.evaluation.checks.features import Feature, features
+from handoff_eval.evaluation.intervals import Estimate, by_customer
+from handoff_eval.evaluation.metrics import area_under_curve
+from handoff_eval.severity import Severity
 from handoff_eval.transcripts.refusals import escaped, shown
-from handoff_eval.transcripts.resampling import (
-    Interval,
-    Weights,
-    area_under_curve,
-    by_customer,
-)
 
 FLAGGED = 0.6
 """Lower limit of the area under the curve above which something gives the label away."""
@@ -53,7 +49,7 @@ def suspicious_labels(inputs: Inputs) -> Iterator[Finding]:
     probability = _out_of_fold(items, positive, seed=inputs.seed)
     groups = [item.conversation.group for item in items]
     area = by_customer(partial(area_under_curve, probability, positive), groups, seed=inputs.seed)
-    if not area.low > TELLS:
+    if not _surely(area) > TELLS:
         raise CannotRun(
             f"a bag of words tells the labels apart too poorly to doubt any (area under the curve "
             f"{area})"
@@ -87,12 +83,12 @@ def leaking_features(inputs: Inputs) -> Iterator[Finding]:
     items = inputs.need_labels()
     positive = _enough_of_both(items)
     groups = [item.conversation.group for item in items]
-    artefacts: list[tuple[str, Interval]] = []
-    natural: list[tuple[str, Interval]] = []
+    artefacts: list[tuple[str, Estimate]] = []
+    natural: list[tuple[str, Estimate]] = []
     for feature in features(items):
         area = _area(feature, positive, groups, seed=inputs.seed)
-        if area.low > FLAGGED:
-            explained = feature.natural and area.low <= TOO_STRONG
+        if _surely(area) > FLAGGED:
+            explained = feature.natural and _surely(area) <= TOO_STRONG
             (natural if explained else artefacts).append((feature.name, area))
     if artefacts:
         yield _told(
@@ -107,7 +103,7 @@ def leaking_features(inputs: Inputs) -> Iterator[Finding]:
         )
 
 
-def _told(told: list[tuple[str, Interval]], severity: Severity, advice: str) -> Finding:
+def _told(told: list[tuple[str, Estimate]], severity: Severity, advice: str) -> Finding:
     told.sort(key=lambda one: -one[1].value)
     lines = [f"{escaped(name)}: {area}" for name, area in told]
     return Finding(
@@ -118,6 +114,11 @@ def _told(told: list[tuple[str, Interval]], severity: Severity, advice: str) -> 
         len(told),
         first_few(lines),
     )
+
+
+def _surely(area: Estimate) -> float:
+    """Return the lower limit; an area of 1 in every replicate has none and is 1."""
+    return area.value if np.isnan(area.low) else area.low
 
 
 def _enough_of_both(items: Sequence[LabeledConversation]) -> NDArray[np.bool_]:
@@ -133,8 +134,8 @@ def _enough_of_both(items: Sequence[LabeledConversation]) -> NDArray[np.bool_]:
 
 def _area(
     feature: Feature, positive: NDArray[np.bool_], groups: Sequence[str], *, seed: int
-) -> Interval:
-    def both_ways(weights: Weights) -> Weights:
+) -> Estimate:
+    def both_ways(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         area = area_under_curve(feature.scores, positive, weights)
         return 1 - area if turned else area
 
@@ -154,7 +155,7 @@ def _out_of_fold(
         raise CannotRun(
             "scikit-learn is not installed (pip install 'handoff-eval[bench]')"
         ) from None
-    # Weights of words don't depend on labels, so one vocabulary serves all folds.
+    # NDArray[np.float64] of words don't depend on labels, so one vocabulary serves all folds.
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, max_features=50_000)
     try:
         weights = words.fit_transform(spoken(item.conversation) for item in items)

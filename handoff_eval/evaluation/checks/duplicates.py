@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from handoff_eval.severity import Severity
-from handoff_eval.transcripts.checks.base import (
+from handoff_eval.evaluation.checks.base import (
     SIMILAR,
     CannotRun,
     Check,
@@ -14,7 +13,8 @@ from handoff_eval.transcripts.checks.base import (
     count_of,
     first_few,
 )
-from handoff_eval.transcripts.checks.overlap import Pair
+from handoff_eval.evaluation.checks.overlap import Pair
+from handoff_eval.severity import Severity
 from handoff_eval.transcripts.refusals import shown
 
 
