@@ -54,7 +54,8 @@ class Shortfall:
         if not self.ways_out:
             return f"{self.sentence} No single change of labels, budget or recall would do."
         ways = "; or ".join(way.sentence for way in self.ways_out)
-        return f"{self.sentence} Any of these would do: {ways}."
+        which = "This" if len(self.ways_out) == 1 else "Any of these"
+        return f"{self.sentence} {which} would do: {ways}."
 
 
 @dataclass(frozen=True, slots=True)
