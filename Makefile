@@ -1,7 +1,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
-SLOW := slow or notebook or browser or faults
+SLOW := slow or notebook or browser or faults or fuzz
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check lint ci lab ui lock browser docs clean

@@ -26,6 +26,7 @@ COMMANDS = {
     "replay": "replay",
     "mailbox": "mailbox",
     "outbox": "outbox",
+    "serve": "serve",
     "ui": "ui",
     "demo": "demo",
 }

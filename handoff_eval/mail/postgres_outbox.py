@@ -88,6 +88,11 @@ class PostgresOutbox(Outbox):
                 self._connection.close()
                 self._connection = None
 
+    def has_table(self, run: Run, name: str) -> bool:
+        """Whether our schema holds a table of this name."""
+        found = run("SELECT to_regclass(:name) AS name", {"name": f"{_SCHEMA}.{name}"})
+        return found.fetchall()[0]["name"] is not None
+
     def _opened(self) -> Connection[dict[str, Any]]:
         import psycopg
         from psycopg.rows import dict_row
@@ -127,7 +132,7 @@ class PostgresOutbox(Outbox):
                 connection.execute(f"COMMENT ON TABLE outbox IS 'format {FORMAT}'")
 
     @contextmanager
-    def _transaction(self, *, write: bool = True) -> Iterator[Run]:  # noqa: ARG002 - readers don't block
+    def _begin(self, *, write: bool) -> Iterator[Run]:  # noqa: ARG002 - readers don't block
         with self._mutex:
             try:
                 connection = self._opened()

@@ -65,6 +65,11 @@ class SqliteOutbox(Outbox):
         with self._mutex:
             self._connection.close()
 
+    def has_table(self, run: Run, name: str) -> bool:
+        """Whether the file holds a table of this name."""
+        found = run("SELECT 1 FROM sqlite_master WHERE name = :name", {"name": name})
+        return bool(found.fetchall())
+
     def _prepare(self) -> None:
         try:
             self._connection.execute("PRAGMA synchronous=FULL")
@@ -91,7 +96,7 @@ class SqliteOutbox(Outbox):
             ) from None
 
     @contextmanager
-    def _transaction(self, *, write: bool = True) -> Iterator[Run]:
+    def _begin(self, *, write: bool) -> Iterator[Run]:
         with self._mutex, self._failures():
             # A reader that only reads must not wait for the writer.
             self._connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,34 @@ class Store(ABC):
 
     skip_locked = ""
     """How a row that another worker is taking is passed over, where that needs saying."""
+
+    _held: tuple[int, Run] | None = None
+    """The thread inside `together`, and its transaction."""
+
+    @contextmanager
+    def together(self, *, lock: str | None = None) -> Iterator[Run]:
+        """Make one transaction of the calls within, and of statements given to what it yields.
+
+        So a service that keeps its own tables beside the outbox's stores a decision and the email
+        that follows from it at once, or neither.
+
+        Parameters
+        ----------
+        lock : str, optional
+            A name that no other process holds meanwhile.
+        """
+        with self._begin(write=True) as run:
+            if lock is not None:
+                self._lock(run, lock)
+            self._held = (threading.get_ident(), run)
+            try:
+                yield run
+            finally:
+                self._held = None
+
+    def reading(self) -> AbstractContextManager[Run]:
+        """Return a transaction for statements that only read."""
+        return self._transaction(write=False)
 
     def seconds_to_next(self, *, with_digests: bool = False) -> float | None:
         """Return how long until something is due, 0 when it is; None when nothing waits.
@@ -104,8 +133,15 @@ class Store(ABC):
     def close(self) -> None:
         """End the connection; what was stored stays."""
 
-    @abstractmethod
     def _transaction(self, *, write: bool = True) -> AbstractContextManager[Run]:
+        """Return this thread's open transaction, or a new one."""
+        held = self._held
+        if held is not None and held[0] == threading.get_ident():
+            return nullcontext(held[1])
+        return self._begin(write=write)
+
+    @abstractmethod
+    def _begin(self, *, write: bool) -> AbstractContextManager[Run]:
         """Return a transaction: committed at the end of the block, undone by an error."""
 
     @abstractmethod
@@ -115,3 +151,7 @@ class Store(ABC):
     @abstractmethod
     def _lock(self, run: Run, handoff: str) -> None:
         """Let no other transaction count and insert for this handoff before this one ends."""
+
+    @abstractmethod
+    def has_table(self, run: Run, name: str) -> bool:
+        """Whether a table stands beside the outbox's."""

@@ -18,14 +18,21 @@ from typing import Any
 import numpy as np
 
 from handoff_eval.errors import DataError
-from handoff_eval.trigger import Trigger
 
 _DTYPES = {"float32", "float64", "int64", "int32"}
 
 
-def state_type(trigger: Trigger) -> Any:
-    """Return the annotated type of a trigger's states."""
-    return typing.get_type_hints(type(trigger).start)["return"]
+def state_type(owner: Any) -> Any:
+    """Return the type of the states of a trigger or feature map.
+
+    It is what `start` is annotated with; one that is made of parts names them in `state_parts`.
+    """
+    parts = getattr(owner, "state_parts", None)
+    if parts is None:
+        return typing.get_type_hints(type(owner).start)["return"]
+    if isinstance(parts, tuple):
+        return types.GenericAlias(tuple, tuple(state_type(part) for part in parts))
+    return state_type(parts)
 
 
 def state_to_json(state: Any) -> Any:
@@ -94,11 +101,12 @@ def _read(kind: Any, value: Any) -> Any:
             raise ValueError(f"fields {sorted(value)} instead of {sorted(hints)}")
         return typing.cast(Any, kind)(**{name: _read(hints[name], value[name]) for name in hints})
     if origin is tuple:
-        inner, _ = typing.get_args(kind)
-        return tuple(_read(inner, item) for item in value)
+        inner = typing.get_args(kind)
+        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else inner
+        return tuple(_read(one, item) for one, item in zip(kinds, value, strict=True))
     if origin is not None and issubclass(origin, Mapping):
-        _, inner = typing.get_args(kind)
-        return {key: _read(inner, item) for key, item in value.items()}
+        of_keys, inner = typing.get_args(kind)
+        return {of_keys(key): _read(inner, item) for key, item in value.items()}
     if kind is datetime:
         return datetime.fromisoformat(value)
     if kind is int or issubclass(kind, Enum):

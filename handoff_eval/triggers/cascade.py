@@ -91,6 +91,11 @@ class CascadeTrigger:
             f"{band.high:.4f}, {prompt.description}"
         )
 
+    @property
+    def state_parts(self) -> tuple[Trigger, ...]:
+        """What the states are of, one after the other."""
+        return self.first, self.prompt
+
     def encode(self, turns: Sequence[Turn]) -> list[tuple[Any, Turn]]:
         """Return the first trigger's observation of each turn beside the turn itself."""
         return list(zip(self.first.encode(turns), turns, strict=True))

@@ -45,6 +45,11 @@ class ClassifierTrigger:
         if note:
             self.description += f"; {note}"
 
+    @property
+    def state_parts(self) -> FeatureMap:
+        """What the states are of."""
+        return self.features
+
     def encode(self, turns: Sequence[Turn]) -> Sequence[Any]:
         """Return one observation a turn."""
         return self.features.encode(turns)

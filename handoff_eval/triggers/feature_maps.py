@@ -110,6 +110,11 @@ class StackedFeatures:
             block for part in self.parts for block in part.blocks
         )
 
+    @property
+    def state_parts(self) -> tuple[FeatureMap, ...]:
+        """What the states are of, one after the other."""
+        return self.parts
+
     def encode(self, turns: Sequence[Turn]) -> list[tuple[Any, ...]]:
         """Return one observation a turn, with one of each part."""
         return list(zip(*(part.encode(turns) for part in self.parts), strict=True))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,11 +19,14 @@ from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.production.bundle import Bundle
 from handoff_eval.production.decide import decide
 from handoff_eval.production.decider import Decider
-from handoff_eval.production.state import state_from_json, state_to_json
+from handoff_eval.production.state import state_from_json, state_to_json, state_type
 from handoff_eval.trigger import Trigger
+from handoff_eval.triggers.cascade import Band, CascadeTrigger
+from handoff_eval.triggers.feature_maps import StackedFeatures
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
 from handoff_eval.triggers.prompt import PromptTrigger
 from handoff_eval.triggers.train import train_classifier
+from handoff_eval.triggers.words import Vocabulary, WordFeatures
 from tests.builders import talk
 from tests.fakes import WordCountingAsker
 from tests.strategies import conversations
@@ -158,3 +163,18 @@ def test_a_state_of_foreign_objects_is_a_bug() -> None:
         state_to_json((object(),))
     with pytest.raises(DataError, match="Expected a saved state"):
         state_from_json(float, "1.5")
+
+
+def test_states_made_of_parts_come_back() -> None:
+    """Words stacked beside vectors under one head, and a cascade, are restored part by part."""
+    said = Vocabulary(("person",), np.ones(1, dtype=np.float32))
+    stacked = StackedFeatures([WordFeatures(said, said), HASHING.features])
+    cascade = CascadeTrigger(HASHING, PROMPT, Band(0.4, 0.6, 0.1, Split.TRAIN))
+    owners: tuple[Any, ...] = (stacked, cascade)
+    for owner in owners:
+        state = owner.start()
+        for seen in owner.encode(TALK.turns):
+            state = owner.update(state, seen)
+        saved = json.loads(json.dumps(state_to_json(state)))
+
+        assert state_to_json(state_from_json(state_type(owner), saved)) == saved
