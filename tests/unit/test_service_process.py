@@ -168,7 +168,7 @@ def test_silence_closes_and_the_email_goes_out(folder: Path, tmp_path: Path) -> 
     """An idle conversation is closed, a fired one's email arrives, and SIGTERM ends it well."""
     with MailSink(tmp_path / "mailbox") as sink:
         service = Service.start(
-            folder, "--idle-minutes", "0.01", "--smtp", sink.url, state=str(tmp_path / "state.db")
+            folder, "--idle-minutes", "0.05", "--smtp", sink.url, state=str(tmp_path / "state.db")
         )
         with service.client() as client:
             put_turns(client, "c-1", TURNS[:3])
@@ -181,7 +181,7 @@ def test_silence_closes_and_the_email_goes_out(folder: Path, tmp_path: Path) -> 
         code = service.end()
 
         assert shown["closed_at"] is not None
-        assert [caught.recipients for caught in sink.messages()] == [("team@example.com",)]
+        assert [caught.recipients for caught in sink.messages()] == ["team@example.com"]
         assert code == 0
 
 

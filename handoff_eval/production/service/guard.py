@@ -123,7 +123,8 @@ class Guard:
                 "facts": {
                     "method": scope["method"],
                     "route": route,
-                    **scope.get("path_params", {}),
+                    # One that is no id may be anything, a customer's words even.
+                    **({} if status == 422 else scope.get("path_params", {})),
                     "status": status,
                     "ms": round(seconds * 1000, 1),
                 }

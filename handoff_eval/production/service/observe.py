@@ -41,7 +41,7 @@ class JsonLines(logging.Formatter):
                 f"{frame.filename}:{frame.lineno} {frame.name}"
                 for frame in traceback.extract_tb(record.exc_info[2])[-_PLACES:]
             ]
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line)
 
 
 class Metrics:
