@@ -27,6 +27,7 @@ COMMANDS = {
     "mailbox": "mailbox",
     "outbox": "outbox",
     "serve": "serve",
+    "drift": "drift",
     "ui": "ui",
     "demo": "demo",
 }

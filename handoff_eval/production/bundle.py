@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.production.golden import GOLDEN, check_golden, write_golden
 from handoff_eval.production.kinds.table import asks_a_model, read_trigger, write_trigger
 from handoff_eval.production.onnx_guard import refuse_external_data
+from handoff_eval.production.revocation import read_revocation
 from handoff_eval.trigger import Trigger
 
 FORMAT = 1
@@ -120,7 +121,7 @@ def read_bundle(path: Path) -> Bundle:
                 refuse_external_data(file)
         bundle = Bundle(
             trigger=read_trigger(policy["trigger"], files),
-            point=OperatingPoint.from_dict(policy["operating_point"]),
+            point=_as_it_stands(OperatingPoint.from_dict(policy["operating_point"]), path),
             handoff=_text(policy, "handoff"),
             instruction=_text(policy, "instruction"),
             path=path,
@@ -138,6 +139,15 @@ def read_bundle(path: Path) -> Bundle:
             f"{path}: expected a complete policy; {type(error).__name__}: {error}. "
             "Export the trigger again."
         ) from None
+
+
+def _as_it_stands(point: OperatingPoint, path: Path) -> OperatingPoint:
+    """Return the point with its certificate revoked where a file beside the bundle says so."""
+    revocation = read_revocation(path)
+    if revocation is None or point.certificate is None:
+        return point
+    revoked = point.certificate.revoke(revocation.reason, at=revocation.revoked_at)
+    return replace(point, certificate=revoked)
 
 
 def _read_policy(path: Path) -> dict[str, Any]:

@@ -1,0 +1,179 @@
+"""Say whether what was promised of a bundle still holds, from the log of its decisions.
+
+Exits 0 while the promise holds, 1 when it is at risk and 3 when it has expired; the certificate
+is then revoked by a file beside the bundle. docs/drift.md says what each test can and can't see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from handoff_eval.handoff import Handoff
+    from handoff_eval.production.bundle import Bundle
+    from handoff_eval.production.drift.watch import Promise, Watch
+
+EXIT_CODES = {"holds": 0, "at risk": 1, "expired": 3}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `drift`."""
+    parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of the bundle")
+    parser.add_argument(
+        "log",
+        metavar="LOG",
+        help="state of 'serve' (SQLite file or PostgreSQL URL), or JSON lines of the same rows",
+    )
+    parser.add_argument(
+        "--handoff",
+        type=Path,
+        metavar="FILE",
+        help="TOML file: whom to email, whose days count, the budget where nothing is certified",
+    )
+    parser.add_argument(
+        "--outbox", metavar="FILE|URL", help="queue an email about alarms there; needs --handoff"
+    )
+    parser.add_argument(
+        "--audit-floor",
+        type=float,
+        metavar="P",
+        help="smallest probability with which the audit draws (default: the smallest in the log)",
+    )
+    parser.add_argument(
+        "--now", type=_moment, metavar="TIME", help="days before this one count (default: now)"
+    )
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="write the picture as PNG")
+    parser.add_argument("--mlflow", action="store_true", help="log the watch as a run")
+    parser.add_argument(
+        "--no-revoke", action="store_true", help="leave the certificate as it is, whatever is found"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look at the log; 1 when the promise is at risk, 3 when it has expired."""
+    from datetime import UTC
+    from zoneinfo import ZoneInfo
+
+    from handoff_eval.errors import SettingsError
+    from handoff_eval.mail.dispatch import zone_of
+    from handoff_eval.production.bundle import read_bundle
+    from handoff_eval.production.drift.log import read_log
+    from handoff_eval.production.drift.watch import Verdict, watch
+    from handoff_eval.production.revocation import revoke
+
+    if arguments.outbox and arguments.handoff is None:
+        raise SettingsError("Expected --handoff, which says whom to email, beside --outbox.")
+    if arguments.audit_floor is not None and not 0 < arguments.audit_floor <= 1:
+        raise SettingsError(
+            f"Expected --audit-floor above 0 and at most 1; got {arguments.audit_floor:g}."
+        )
+    bundle = read_bundle(arguments.bundle)
+    handoff = _handoff(arguments.handoff, bundle)
+    now = arguments.now or datetime.now(UTC)
+    seen = watch(
+        read_log(arguments.log, handoff=bundle.handoff),
+        promise_of(bundle, handoff),
+        zone=ZoneInfo("UTC") if handoff is None else zone_of(handoff),
+        now=now,
+        audit_floor=arguments.audit_floor,
+    )
+    certificate = bundle.point.certificate
+    revoked = None if certificate is None else certificate.revoked
+    if seen.verdict is Verdict.EXPIRED and certificate and not arguments.no_revoke:
+        revoked = revoke(bundle.path, reason=seen.sentence(), at=now)
+    document = {
+        "bundle": str(bundle.path),
+        "handoff": bundle.handoff,
+        **seen.to_dict(),
+        "revoked": revoked and revoked.to_dict(),
+    }
+    _tell(arguments, document, seen)
+    if arguments.outbox and handoff is not None:
+        _email(arguments.outbox, handoff, seen, now)
+    return 3 if revoked is not None else EXIT_CODES[seen.verdict.value]
+
+
+def promise_of(bundle: Bundle, handoff: Handoff | None) -> Promise:
+    """Return what the certificate promises, or where there is none what the budget asks.
+
+    Raises
+    ------
+    SettingsError
+        When there is neither.
+    """
+    from handoff_eval.errors import SettingsError
+    from handoff_eval.production.drift.watch import Promise
+
+    certificate = bundle.point.certificate
+    if certificate is not None:
+        return Promise(
+            certificate.max_email_rate,
+            certificate.recall.min_recall,
+            certificate.volume.prevalence,
+            "certificate",
+        )
+    budget = None if handoff is None else handoff.budget
+    if budget is None:
+        raise SettingsError(
+            f"Expected {bundle.path} to have a certificate, or --handoff with a budget to watch "
+            f"instead; got neither. The bundle says: {bundle.point.note}"
+        )
+    return Promise(budget.email_rate, budget.min_recall, budget.prevalence, "budget")
+
+
+def _tell(arguments: argparse.Namespace, document: dict[str, object], seen: Watch) -> None:
+    if arguments.picture or arguments.mlflow:
+        from handoff_eval.production.drift.picture import watch_plot
+
+        picture = watch_plot(seen).png()
+        if arguments.picture:
+            arguments.picture.write_bytes(picture)
+        if arguments.mlflow:
+            from handoff_eval.cli.progress import say
+            from handoff_eval.tracking.drift import log_drift
+
+            document["mlflow_run"] = log_drift(document, picture=picture, say=say)
+    if arguments.json:
+        print(json.dumps(document, indent=2))
+        return
+    print(seen.sentence())
+    for test in seen.tests:
+        if test.evidence is None:
+            print(f"  {test.name}: not available, {test.words}")
+            continue
+        state = f"ALARM on {test.alarm}" if test.alarm else "quiet"
+        print(
+            f"  {test.name}: {state}; {test.words}. Evidence {test.evidence.last:.2g} of "
+            f"{test.evidence.limit:g} over n = {len(test.units)} ({test.evidence.meaning})."
+        )
+    if document["revoked"]:
+        print(f"The certificate is revoked: see {arguments.bundle / 'revocation.json'}.")
+
+
+def _handoff(path: Path | None, bundle: Bundle) -> Handoff | None:
+    from handoff_eval.cli.options import handoff_from_file
+
+    return None if path is None else handoff_from_file(path, bundle.handoff)
+
+
+def _email(where: str, handoff: Handoff, seen: Watch, now: datetime) -> None:
+    from handoff_eval.mail.outbox import open_outbox
+    from handoff_eval.production.drift.alarm import queue_alarm
+
+    outbox = open_outbox(where)
+    try:
+        queue_alarm(outbox, handoff, seen, at=now)
+    finally:
+        outbox.close()
+
+
+def _moment(text: str) -> datetime:
+    from datetime import UTC
+
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
