@@ -28,6 +28,7 @@ COMMANDS = {
     "outbox": "outbox",
     "serve": "serve",
     "drift": "drift",
+    "forget": "forget",
     "ui": "ui",
     "demo": "demo",
 }

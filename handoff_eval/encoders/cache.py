@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -79,8 +79,7 @@ class CachedEncoder:
             ) from None
 
     def _key(self, text: str) -> bytes:
-        material = f"{self.revision}\0".encode() + text.encode("utf-8", "surrogatepass")
-        return hashlib.sha256(material).digest()
+        return key_of(self.revision, text)
 
     def _kept(
         self, connection: sqlite3.Connection, keys: list[bytes]
@@ -95,3 +94,37 @@ class CachedEncoder:
             )
             found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in rows)
         return found
+
+
+def key_of(revision: str, text: str) -> bytes:
+    """Return the key of a text's vector."""
+    material = f"{revision}\0".encode() + text.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(material).digest()
+
+
+def forget_texts(path: Path, revisions: Iterable[str], texts: Collection[str]) -> int:
+    """Remove the vectors of these texts and their bytes from a cache; return how many there were.
+
+    Raises
+    ------
+    SettingsError
+        When the cache can't be written, or another process reads it meanwhile.
+    """
+    keys = [(key_of(revision, text),) for revision in revisions for text in texts]
+    if not keys or not path.is_file():
+        return 0
+    try:
+        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete=ON")
+            before = connection.total_changes
+            connection.executemany("DELETE FROM vectors WHERE key = ?", keys)
+            removed = connection.total_changes - before
+            connection.execute("VACUUM")
+            (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        raise SettingsError(f"{path}: expected a cache of vectors; {error}.") from None
+    if busy:
+        raise SettingsError(
+            f"{path}: expected nobody to read it meanwhile; repeat when it is free."
+        )
+    return removed

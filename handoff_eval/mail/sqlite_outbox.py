@@ -70,9 +70,27 @@ class SqliteOutbox(Outbox):
         found = run("SELECT 1 FROM sqlite_master WHERE name = :name", {"name": name})
         return bool(found.fetchall())
 
+    def compact(self) -> None:
+        """Write the file anew and empty its write-ahead log.
+
+        Raises
+        ------
+        DeliveryError
+            When another process has it open in the middle of something.
+        """
+        with self._mutex, self._failures():
+            self._connection.execute("VACUUM")
+            (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise DeliveryError(
+                f"Expected nobody to read {self.path} meanwhile; somebody does, so its write-ahead "
+                "log holds removed rows still. Repeat when it is free."
+            )
+
     def _prepare(self) -> None:
         try:
             self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.execute("PRAGMA secure_delete=ON")
             with self._transaction():
                 (found,) = self._connection.execute("PRAGMA user_version").fetchone()
                 (tables,) = self._connection.execute(

@@ -155,3 +155,7 @@ class Store(ABC):
     @abstractmethod
     def has_table(self, run: Run, name: str) -> bool:
         """Whether a table stands beside the outbox's."""
+
+    @abstractmethod
+    def compact(self) -> None:
+        """Give back the room of removed rows, so that no byte of them is left in the files."""

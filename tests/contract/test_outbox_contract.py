@@ -457,3 +457,36 @@ def test_a_notice_comes_once_a_period(outbox: Outbox, clock: Clock) -> None:
     later = notify(3)
 
     assert (first, soon, later) == (True, False, True)
+
+
+def test_calls_together_are_stored_at_once_or_not_at_all(outbox: Outbox, opener: Opener) -> None:
+    """An error undoes every call within, and nobody else sees any of them before the end."""
+    other = opener()
+
+    def put_and_stop() -> None:
+        with outbox.together():
+            put(outbox, 1)
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        put_and_stop()
+    with outbox.together(lock="a name"):
+        put(outbox, 2)
+        put(outbox, 3)
+        seen = other.counts()[Status.QUEUED]
+
+    assert seen == 0
+    assert [entry.conversation_id for entry in other.entries()] == ["c-2", "c-3"]
+
+
+def test_other_tables_are_known_by_name(outbox: Outbox) -> None:
+    """A table beside the outbox's is found once it is made, and compacting keeps what is there."""
+    with outbox.together() as run:
+        before = outbox.has_table(run, "beside")
+        run("CREATE TABLE beside (n INTEGER)", {})
+        after = outbox.has_table(run, "beside")
+    put(outbox, 1)
+    outbox.compact()
+
+    assert (before, after) == (False, True)
+    assert outbox.counts()[Status.QUEUED] == 1

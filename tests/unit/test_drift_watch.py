@@ -20,7 +20,9 @@ from handoff_eval.mail.outbox import open_outbox
 from handoff_eval.production.bundle import read_bundle, write_bundle
 from handoff_eval.production.drift.log import LogRow, read_log
 from handoff_eval.production.drift.watch import Promise, Verdict, Watch, watch
+from handoff_eval.tracking.store import Store, open_client
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
+from tests.builders import CERTIFICATE
 
 START = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
 PROMISE = Promise(0.10, 0.8, 0.06, "certificate")
@@ -185,8 +187,6 @@ conversations_per_day = 100
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder with a certified bundle and a handoff file."""
-    from tests.unit.test_bundle import CERTIFICATE
-
     point = OperatingPoint("keyword", 0.4, Split.TUNE, CERTIFICATE, "Certified.")
     trigger = KeywordTrigger(default_rules())
     write_bundle(trigger, point, handoff="support", instruction="i", to=tmp_path / "bundle")
@@ -239,3 +239,22 @@ def test_a_damaged_revocation_is_no_absence_of_one(folder: Path) -> None:
     (folder / "bundle" / "revocation.json").write_text("{")
 
     assert drift(folder, history(days=1)) == 2
+
+
+@pytest.mark.medium
+def test_a_watch_is_logged_with_its_picture(
+    folder: Path, tracking_store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run has the verdict, each test's evidence beside its limit, the picture and the JSON."""
+    options = ["--mlflow", "--json", "--picture", str(folder / "drift.png")]
+    code = drift(folder, history(per_day=30, audited=0.5), *options)
+    document = json.loads(capsys.readouterr().out)
+    client = open_client(tracking_store)
+    run = client.get_run(document["mlflow_run"])
+    files = {file.path for file in client.list_artifacts(run.info.run_id)}
+
+    assert code == 0
+    assert run.data.tags["handoff_eval.verdict"] == "holds"
+    assert run.data.metrics["volume_whole_time/limit"] == pytest.approx(20)
+    assert files == {"drift.png", "drift.json"}
+    assert (folder / "drift.png").read_bytes().startswith(b"\x89PNG")

@@ -10,14 +10,16 @@ import pytest
 
 from handoff_eval.conversation import Customer, Role, Split, Turn
 from handoff_eval.encoders.hashing import HashingEncoder
-from handoff_eval.errors import DeliveryError
+from handoff_eval.errors import DataError, DeliveryError
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.handoff import Handoff
 from handoff_eval.mail.entries import Status
 from handoff_eval.mail.outbox import Outbox, open_outbox
+from handoff_eval.mail.postgres_outbox import PostgresOutbox
 from handoff_eval.production.bundle import Bundle
 from handoff_eval.production.decide import decide
 from handoff_eval.production.decider import Decider
+from handoff_eval.production.drift.log import read_log
 from handoff_eval.production.service import engine as engine_module
 from handoff_eval.production.service.engine import Engine, Lane
 from handoff_eval.production.service.ledger import Ledger
@@ -249,3 +251,23 @@ def test_what_is_known_of_a_customer_first_stays(outbox: Outbox) -> None:
     assert known.customer == Customer("u-1", "ana@example.com")
     assert known.channel == "web"
     assert known.started_at == (START - timedelta(days=1)).timestamp()
+
+
+def test_the_decision_log_is_read_from_the_state(outbox: Outbox, tmp_path: Path) -> None:
+    """Each conversation is a row with times, peak, fire and what a reviewer said."""
+    service = engine(outbox)
+    service.take([*steps_of("c-1"), say(0, "hi", name="c-2")])
+    known = service.ledger.review("c-1", "support", needed=True, probability=0.5)
+    unknown = service.ledger.review("c-9", "support", needed=True, probability=0.5)
+    where = outbox._url if isinstance(outbox, PostgresOutbox) else str(tmp_path / "state.db")
+    fired, other = read_log(where, handoff="support")
+
+    assert (known, unknown) == (True, False)
+    assert (fired.started_at, fired.closed_at, fired.fired_at) == (START, START, START)
+    assert (fired.reason, fired.route, fired.needed) == ("human_requested", "email", True)
+    assert fired.audit_probability == 0.5
+    assert fired.score is not None
+    assert fired.peak >= fired.score
+    assert (other.closed_at, other.fired, other.needed) == (None, False, None)
+    with pytest.raises(DataError, match="Expected decisions of 'sales'"):
+        read_log(where, handoff="sales")

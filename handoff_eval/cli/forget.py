@@ -1,0 +1,87 @@
+"""Remove one person from datasets, caches, outbox, decision log and tracking store.
+
+Says what was removed where, and names what no command can reach. A store that a service has open
+can be named too; stop the service where the command says that it is busy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `forget`."""
+    parser.add_argument(
+        "customer", metavar="CUSTOMER", help="the platform's id of the customer, or their address"
+    )
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DATASET",
+        help="dataset folder; may come several times",
+    )
+    parser.add_argument(
+        "--state", action="append", default=[], metavar="FILE|URL", help="state of 'serve'"
+    )
+    parser.add_argument(
+        "--outbox", action="append", default=[], metavar="FILE|URL", help="an outbox of its own"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Remove a person everywhere; 1 when something that was found could not be removed."""
+    from handoff_eval.encoders.cache import forget_texts
+    from handoff_eval.encoders.minilm import REVISION
+    from handoff_eval.errors import SettingsError
+    from handoff_eval.mail.outbox import is_postgres
+    from handoff_eval.production.forget import (
+        BEYOND,
+        Forgotten,
+        forget_in_artifacts,
+        forget_in_dataset,
+        forget_in_store,
+    )
+    from handoff_eval.settings import cache_dir
+    from handoff_eval.tracking.store import locate_store
+
+    if not arguments.customer.strip():
+        raise SettingsError("Expected the id or address of a customer; got nothing.")
+    for where in (*arguments.state, *arguments.outbox):
+        if not is_postgres(where) and not Path(where).is_file():
+            raise SettingsError(f"Expected a store at {where}; there is no such file.")
+    found = Forgotten()
+    for folder in arguments.dataset:
+        forget_in_dataset(folder, arguments.customer, found)
+    for where in (*arguments.state, *arguments.outbox):
+        forget_in_store(where, arguments.customer, found)
+    vectors = cache_dir() / "vectors.sqlite"
+    revisions = [REVISION, *(path.name for path in cache_dir().glob("setfit-*"))]
+    found.note(f"{vectors}: vectors", forget_texts(vectors, revisions, found.texts))
+    artifacts = locate_store().artifacts
+    if artifacts is None:
+        found.left.append("the tracking store, which is a server: search its artifacts there")
+    elif artifacts.is_dir():
+        forget_in_artifacts(artifacts, arguments.customer, found)
+    if arguments.json:
+        document = {
+            "conversations": sorted(found.conversations),
+            "removed": found.removed,
+            "left": found.left,
+            "beyond_reach": BEYOND,
+        }
+        print(json.dumps(document, indent=2))
+    else:
+        print(f"{len(found.conversations)} conversations of this customer")
+        for place, count in found.removed.items():
+            print(f"  removed {count:6d}  {place}")
+        for place in found.left:
+            print(f"  LEFT            {place}")
+        print("Beyond the reach of this command:")
+        for words in BEYOND:
+            print(f"  {words}")
+    return 1 if found.left else 0
