@@ -17,6 +17,7 @@ COMMANDS = {
     "export": "export",
     "decide": "decide",
     "gate": "gate",
+    "score": "score",
     "import": "import_",
     "instruction": "instruction",
     "labels": "labels",
