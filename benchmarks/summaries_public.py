@@ -21,10 +21,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from handoff_eval.conversation import Conversation, Role
-from handoff_eval.encoders.cache import CachedEncoder
-from handoff_eval.encoders.minilm import load_minilm
+from handoff_eval.encoders.minilm import cached_minilm
 from handoff_eval.evaluation.intervals import cluster_weights
-from handoff_eval.settings import cache_dir
 from handoff_eval.summaries.extractive import ExtractiveSummarizer
 from handoff_eval.summaries.judge import ratio_estimate
 from handoff_eval.summaries.metrics import count_words
@@ -152,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder of the public sets")
     folder = parser.parse_args().data
-    encoder = CachedEncoder(load_minilm(), cache_dir() / "vectors.sqlite")
+    encoder = cached_minilm()
     texts: Texts = {
         "structured": partial(summary_text, StructuredSummarizer()),
         "extractive": partial(summary_text, ExtractiveSummarizer(encoder)),

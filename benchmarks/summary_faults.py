@@ -324,11 +324,9 @@ def main() -> None:
     arguments = parser.parse_args()
     encoder: Encoder | None = None
     if not arguments.words_only:
-        from handoff_eval.encoders.cache import CachedEncoder
-        from handoff_eval.encoders.minilm import load_minilm
-        from handoff_eval.settings import cache_dir
+        from handoff_eval.encoders.minilm import cached_minilm
 
-        encoder = CachedEncoder(load_minilm(), cache_dir() / "vectors.sqlite")
+        encoder = cached_minilm()
     dataset = read_dataset(arguments.dataset)
     kinds = {
         "Quoting summaries (structured)": quoting_cases(dataset),

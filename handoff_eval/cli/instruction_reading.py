@@ -124,7 +124,7 @@ def reading(arguments: argparse.Namespace) -> Iterator[Reading]:
 def _builder(arguments: argparse.Namespace, dataset: Dataset) -> Iterator[Callable[[str], Trigger]]:
     if arguments.arm == "similarity":
         from handoff_eval.triggers.similarity import SimilarityTrigger
-        from handoff_eval.triggers.trained import cached_minilm
+        from handoff_eval.encoders.minilm import cached_minilm
 
         encoder = cached_minilm()
         yield lambda text: SimilarityTrigger(text, encoder)

@@ -102,11 +102,9 @@ def _chosen(
 
 
 def _encoder() -> Encoder:
-    from handoff_eval.encoders.cache import CachedEncoder
-    from handoff_eval.encoders.minilm import load_minilm
-    from handoff_eval.settings import cache_dir
+    from handoff_eval.encoders.minilm import cached_minilm
 
-    return CachedEncoder(load_minilm(), cache_dir() / "vectors.sqlite")
+    return cached_minilm()
 
 
 def _make(

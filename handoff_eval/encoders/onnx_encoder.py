@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,9 @@ from tokenizers import Tokenizer
 
 MAX_TOKENS = 256
 BATCH_TOKENS = 4096
+
+Feed = dict[str, NDArray[np.int64]]
+"""Inputs of the graph by name, each of shape (batch, tokens)."""
 
 
 class OnnxEncoder:
@@ -44,36 +47,37 @@ class OnnxEncoder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one unit vector a text, shape (len(texts), dimension), in the order given.
 
-        Equal texts are computed once; batches hold texts of similar length, about
-        `BATCH_TOKENS` tokens each.
+        Equal texts are computed once.
         """
         distinct = list(dict.fromkeys(texts))
-        encodings = self._tokenizer.encode_batch(distinct)
-        order = sorted(range(len(distinct)), key=lambda i: len(encodings[i].ids))
         vectors = np.zeros((len(distinct), self.dimension), dtype=np.float32)
-        start = 0
-        while start < len(order):
-            stop = start + 1
-            while (
-                stop < len(order)
-                and (stop - start + 1) * len(encodings[order[stop]].ids) <= BATCH_TOKENS
-            ):
-                stop += 1
-            rows = order[start:stop]
-            vectors[rows] = self._run([encodings[row].ids for row in rows])
-            start = stop
+        for rows, feed in self.batches(distinct):
+            vectors[rows] = self._session.run(["vectors"], feed)[0]
         place = {text: row for row, text in enumerate(distinct)}
         return vectors[[place[text] for text in texts]]
 
-    def _run(self, ids: list[list[int]]) -> NDArray[np.float32]:
-        width = max(map(len, ids))
-        input_ids = np.zeros((len(ids), width), dtype=np.int64)
-        mask = np.zeros((len(ids), width), dtype=np.int64)
-        for row, tokens in enumerate(ids):
-            input_ids[row, : len(tokens)] = tokens
-            mask[row, : len(tokens)] = 1
-        (vectors,) = self._session.run(
-            ["vectors"], {"input_ids": input_ids, "attention_mask": mask}
-        )
-        result: NDArray[np.float32] = vectors
-        return result
+    def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Feed]]:
+        """Yield which texts a batch holds and the graph's inputs for them, shortest texts first.
+
+        Texts of similar length share a batch, so that little is padded; a batch holds about
+        `BATCH_TOKENS` tokens.
+        """
+        ids = [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
+        rows: list[int] = []
+        for row in sorted(range(len(ids)), key=lambda row: len(ids[row])):
+            if rows and (len(rows) + 1) * len(ids[row]) > BATCH_TOKENS:
+                yield rows, _feed([ids[row] for row in rows])
+                rows = []
+            rows.append(row)
+        if rows:
+            yield rows, _feed([ids[row] for row in rows])
+
+
+def _feed(ids: list[list[int]]) -> Feed:
+    width = max(map(len, ids))
+    input_ids = np.zeros((len(ids), width), dtype=np.int64)
+    mask = np.zeros((len(ids), width), dtype=np.int64)
+    for row, tokens in enumerate(ids):
+        input_ids[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = 1
+    return {"input_ids": input_ids, "attention_mask": mask}

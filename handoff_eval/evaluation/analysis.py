@@ -138,7 +138,9 @@ def analyse(
     except DataError as error:
         note = f"No forecast. {error}"
     if encoder is None:
-        encoder = _cached_minilm()
+        from handoff_eval.encoders.minilm import cached_minilm
+
+        encoder = cached_minilm()
     background = [item.conversation for item in items]
     return Analysis(
         arm=shown.name,
@@ -159,11 +161,3 @@ def analyse(
             missed_handoffs(shown, test), encoder, background, kind="missed handoffs"
         ),
     )
-
-
-def _cached_minilm() -> Encoder:
-    from handoff_eval.encoders.cache import CachedEncoder
-    from handoff_eval.encoders.minilm import load_minilm
-    from handoff_eval.settings import cache_dir
-
-    return CachedEncoder(load_minilm(), cache_dir() / "vectors.sqlite")

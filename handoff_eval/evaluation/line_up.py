@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handoff_eval.conversation import Split
+from handoff_eval.encoders.minilm import cached_minilm
 from handoff_eval.evaluation.arm_scores import Arm
 from handoff_eval.evaluation.llm_arms import LlmArms, LlmPlan
 from handoff_eval.llm.asker import Asker
 from handoff_eval.transcripts.read import Dataset
 from handoff_eval.triggers.arms import TRAINED
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules, read_rules
-from handoff_eval.triggers.trained import cached_minilm, train_arm
+from handoff_eval.triggers.trained import train_arm
 
 if TYPE_CHECKING:
     from handoff_eval.triggers.similarity import SimilarityTrigger

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 
 from handoff_eval.conversation import LabeledConversation, Role
 from handoff_eval.encoders.base import Encoder
 from handoff_eval.encoders.cache import CachedEncoder
+from handoff_eval.encoders.minilm import cached_minilm
 from handoff_eval.settings import cache_dir, static_model
 from handoff_eval.triggers.classifier import ClassifierTrigger
-
-
-def cached_minilm() -> CachedEncoder:
-    """Return MiniLM with the cache that every arm shares."""
-    from handoff_eval.encoders.minilm import load_minilm
-
-    return CachedEncoder(load_minilm(), cache_dir() / "vectors.sqlite")
 
 
 def _static() -> Encoder:
@@ -29,6 +24,7 @@ ENCODERS: dict[str, tuple[Callable[[], Encoder] | None, bool]] = {
     "tfidf": (None, True),
     "static": (_static, False),
     "minilm": (cached_minilm, False),
+    "minilm_int8": (partial(cached_minilm, int8=True), False),
     "minilm_words": (cached_minilm, True),
 }
 """Each trained arm: what gives its turn vectors, and whether words take part."""
