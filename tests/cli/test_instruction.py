@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "after.txt").write_text(f"{CUES} Not if all is solved.", encoding="utf-8")
     monkeypatch.setenv("HANDOFF_EVAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HANDOFF_EVAL_LLM_URL", raising=False)
-    monkeypatch.setattr("handoff_eval.triggers.trained.cached_minilm", lambda: HashingEncoder(256))
+    monkeypatch.setattr("handoff_eval.encoders.minilm.cached_minilm", lambda: HashingEncoder(256))
     return tmp_path
 
 
