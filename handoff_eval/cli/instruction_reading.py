@@ -123,8 +123,8 @@ def reading(arguments: argparse.Namespace) -> Iterator[Reading]:
 @contextmanager
 def _builder(arguments: argparse.Namespace, dataset: Dataset) -> Iterator[Callable[[str], Trigger]]:
     if arguments.arm == "similarity":
-        from handoff_eval.triggers.similarity import SimilarityTrigger
         from handoff_eval.encoders.minilm import cached_minilm
+        from handoff_eval.triggers.similarity import SimilarityTrigger
 
         encoder = cached_minilm()
         yield lambda text: SimilarityTrigger(text, encoder)

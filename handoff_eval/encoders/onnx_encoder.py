@@ -41,7 +41,7 @@ class OnnxEncoder:
         self, model: Path, tokenizer: Path, *, revision: str, workers: int | None = None
     ) -> None:
         self.revision = revision
-        self._workers = workers or _cores()
+        self._workers = workers or cores()
         self.model, self.tokenizer = model, tokenizer
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -103,7 +103,7 @@ def _feed(ids: list[list[int]]) -> Feed:
     return {"input_ids": input_ids, "attention_mask": mask}
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
