@@ -43,12 +43,7 @@ class OnnxEncoder:
         self.revision = revision
         self._workers = workers or cores()
         self.model, self.tokenizer = model, tokenizer
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(model), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(model)
         self.dimension = int(self._session.get_outputs()[0].shape[-1])
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
         self._tokenizer.enable_truncation(MAX_TOKENS)
@@ -91,6 +86,21 @@ class OnnxEncoder:
             rows.append(row)
         if rows:
             yield rows, _feed([ids[row] for row in rows])
+
+
+def open_session(model: Path, *, save: Path | None = None) -> onnxruntime.InferenceSession:
+    """Return a session of one thread; `save` names a file for the graph as it will be run.
+
+    The graph is folded but its steps are not fused: ONNX Runtime's fused layer normalisation is
+    slower than the plain one (benchmarks/encoder_speed.py).
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    if save is not None:
+        options.optimized_model_filepath = str(save)
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
 def _feed(ids: list[list[int]]) -> Feed:

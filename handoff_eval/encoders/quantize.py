@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
-from handoff_eval.encoders.onnx_encoder import Feed
+from handoff_eval.encoders.onnx_encoder import Feed, open_session
 
 MIGRATION = 0.75
 """Exponent that shares a channel's width between activations (0) and weights (1)."""
@@ -36,7 +35,7 @@ def quantize(source: Path, target: Path, calibration: Iterable[Feed]) -> int:
     Parameters
     ----------
     source : Path
-        Float graph; it is optimised first, so that what ONNX Runtime would fuse stays fused.
+        Float graph.
     target : Path
         Where the result goes; the folder must exist.
     calibration : iterable of mapping
@@ -49,33 +48,19 @@ def quantize(source: Path, target: Path, calibration: Iterable[Feed]) -> int:
     """
     import onnx
 
-    fused = target.with_name(f"{target.name}.fused")
+    folded = target.with_name(f"{target.name}.folded")
     probed = target.with_name(f"{target.name}.probed")
     try:
-        _fuse(source, fused)
-        model = onnx.load(fused)
+        open_session(source, save=folded)
+        model = onnx.load(folded)
         products = _products(model)
         ranges = _observe(model, list(products), probed, calibration)
         _turn(model, products, ranges)
         onnx.save(model, target)
     finally:
-        fused.unlink(missing_ok=True)
+        folded.unlink(missing_ok=True)
         probed.unlink(missing_ok=True)
     return sum(map(len, products.values()))
-
-
-def _fuse(source: Path, fused: Path) -> None:
-    """Save what ONNX Runtime makes of the graph, without what suits this processor alone."""
-    options = _quiet()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    options.optimized_model_filepath = str(fused)
-    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
-
-
-def _quiet() -> Any:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    return options
 
 
 def _products(model: Any) -> dict[str, list[Any]]:
@@ -99,9 +84,7 @@ def _observe(model: Any, tensors: list[str], probed: Path, calibration: Iterable
         for tensor in tensors
     )
     onnx.save(probe, probed)
-    session = onnxruntime.InferenceSession(
-        str(probed), _quiet(), providers=["CPUExecutionProvider"]
-    )
+    session = open_session(probed)
     ranges: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
     for feed in calibration:
         for tensor, values in zip(tensors, session.run(tensors, feed), strict=True):
