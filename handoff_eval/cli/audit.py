@@ -11,6 +11,7 @@ plan: it holds the probability of every row.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     estimate.add_argument("dataset", type=Path, metavar="DATASET", help="folder with transcripts")
     estimate.add_argument(
         "--csv", type=Path, metavar="FILE", help="filled-in sheet (default: the dataset's labels)"
+    )
+    estimate.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="write the answers as labels with their sampling probabilities",
     )
     estimate.add_argument("--json", action="store_true", help="print JSON")
 
@@ -154,5 +161,14 @@ def _estimate(arguments: argparse.Namespace) -> int:
     for refusal in refusals:
         say(str(refusal))
     found = estimate_recall(plan, {key: label.handoff for key, label in labels.items()})
+    if arguments.labels is not None:
+        from handoff_eval.transcripts.write import write_labels
+
+        drawn = [
+            replace(labels[row.conversation_id], sampling_probability=row.probability)
+            for row in plan.rows
+            if row.conversation_id in labels
+        ]
+        say(f"{write_labels(drawn, arguments.labels)} labels: {arguments.labels}")
     print(found.to_json() if arguments.json else found.text())
     return 1 if refusals else 0

@@ -31,6 +31,8 @@ class Prevalence:
         Of the labelled conversations, by inverse weighting where they were drawn unequally.
     estimate : PrevalenceEstimate or None
         From traffic, where there is some, whether it is used or not.
+    missing : str
+        Why traffic that was given tells no prevalence; empty otherwise.
     """
 
     deployed: float
@@ -38,6 +40,7 @@ class Prevalence:
     tune: Estimate
     test: Estimate
     estimate: PrevalenceEstimate | None
+    missing: str = ""
 
     @property
     def note(self) -> str:
@@ -53,7 +56,7 @@ class Prevalence:
                 f"traffic hardly has ({sample})"
             )
         if self.estimate is None:
-            return text
+            return f"{text}; {self.missing}" if self.missing else text
         text += f"; {self.estimate}".rstrip(".")
         em = self.estimate.em
         if self.origin == "given" and not em.low <= self.deployed <= em.high:
@@ -90,16 +93,22 @@ def find_prevalence(
     whole = max(arms, key=lambda arm: len(arm[0].peak))
     tune, test = (_share(split, seed) for split in whole[:2])
     with_traffic = [(held, traffic) for held, _, traffic in arms if traffic is not None]
-    estimate = None
+    estimate, missing = None, ""
     if with_traffic:
         held, traffic = max(with_traffic, key=lambda arm: _order(arm[0]))
-        if np.isfinite(traffic.peak).all():
+        emailed = int(np.isinf(traffic.peak).sum())
+        if emailed:
+            missing = (
+                f"traffic tells none, since {emailed} of its {len(traffic.peak)} conversations "
+                "were emailed and may end there"
+            )
+        else:
             estimate = estimate_prevalence(held, traffic, seed=seed)
     if budget.prevalence is not None:
-        return Prevalence(budget.prevalence, "given", tune, test, estimate)
+        return Prevalence(budget.prevalence, "given", tune, test, estimate, missing)
     if estimate is not None and 0 < estimate.em.value < 1:
         return Prevalence(estimate.em.value, "estimated", tune, test, estimate)
-    return Prevalence(tune.value, "sample", tune, test, estimate)
+    return Prevalence(tune.value, "sample", tune, test, estimate, missing)
 
 
 def deployment_prevalence(budget: Budget, tune: Sequence[LabeledConversation]) -> float:

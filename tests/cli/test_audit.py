@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,8 +32,13 @@ def traffic(tmp_path: Path) -> Path:
     return folder
 
 
+def read_rows(plan: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(plan.read_text())["rows"]
+    return rows
+
+
 def test_plan_and_estimate(traffic: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The sheet shows neither score nor stratum, and its answers give the recall."""
+    """The sheet shows no score or stratum; its answers give recall and weighted labels."""
     home = traffic.parent
     plan, sheet = home / "plan.json", home / "sheet.csv"
     options = ["--reviews", "25", "--plan", str(plan), "--csv", str(sheet)]
@@ -61,8 +67,12 @@ def test_plan_and_estimate(traffic: Path, capsys: pytest.CaptureFixture[str]) ->
     assert found["caught"]["value"] == 2
     assert found["recall"]["value"] == 1
     assert found["recall"]["low"] < 0.5
-    assert main(command) == 0
+    written = home / "labels.jsonl"
+    assert main([*command, "--labels", str(written)]) == 0
     assert "No miss was found" in capsys.readouterr().out
+    chances = {row["conversation_id"]: row["probability"] for row in read_rows(plan)}
+    labels = [json.loads(line) for line in written.read_text().splitlines()]
+    assert {x["conversation_id"]: x["sampling_probability"] for x in labels} == chances
 
 
 def test_width_says_how_many_reviews(traffic: Path, capsys: pytest.CaptureFixture[str]) -> None:

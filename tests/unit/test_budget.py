@@ -208,6 +208,19 @@ def test_one_conversation_per_customer() -> None:
     assert picked.tolist() == one_per_customer(groups, eligible, seed=4).tolist()
 
 
+def test_conversations_of_one_customer_are_one_unit() -> None:
+    """Three of each make 60 positives, 90 negatives or 120 of traffic a third as many units."""
+    groups = [f"u{i // 3}" for i in range(60)] + [f"n{i // 3}" for i in range(90)]
+    split = scored([0.9] * 60, [0.1] * 90, split=Split.TUNE, groups=groups)
+    traffic = replace(traffic_of([0.1] * 120), groups=tuple(f"t{i // 3}" for i in range(120)))
+
+    alone = gather(split, BUDGET, prevalence=0.05, traffic=None, seed=0)
+    beside = gather(split, BUDGET, prevalence=0.05, traffic=traffic, seed=0)
+
+    assert (len(alone.positives), len(alone.volume)) == (20, 30)
+    assert (len(beside.positives), len(beside.volume)) == (20, 40)
+
+
 def test_more_tries_divide_the_risk() -> None:
     """Choosing among three arms leaves each a third of the risk, spent by both tests together."""
     point = choose(scored([0.9] * 60, [0.1] * 200, split=Split.TUNE), tries=3)

@@ -128,3 +128,14 @@ def test_sampling_weights_restate_the_sample() -> None:
 
     # 60 / (60 + 4 * 180) = .0769
     assert found.deployed == pytest.approx(60 / 780)
+
+
+def test_traffic_that_ends_at_the_email_tells_no_prevalence() -> None:
+    """What was emailed has no score of its own, so the reason stands where the estimate would."""
+    labels, traffic = drawn(np.random.default_rng(6), 0.1)
+    traffic.peak[:7] = np.inf
+
+    found = find_prevalence(Budget(20, 0.8, 200), [(labels, labels, traffic)])
+
+    assert (found.origin, found.estimate) == ("sample", None)
+    assert "since 7 of its 1500 conversations were emailed" in found.note
