@@ -192,7 +192,9 @@ def test_outbox_and_mailbox_work_together(sink: MailSink, tmp_path: Path) -> Non
 
 def test_the_mailbox_command_prints_each_arrival(tmp_path: Path) -> None:
     """One line a message on stdout, everything else on stderr, and Ctrl-C ends it with 0."""
+    # A shell starts background jobs with Ctrl-C ignored, and what they start inherits that.
     code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "import argparse; from handoff_eval.cli import mailbox as m; p = argparse.ArgumentParser();"
         "m.add_arguments(p); raise SystemExit(m.run(p.parse_args()))"
     )
@@ -214,7 +216,7 @@ def test_the_mailbox_command_prints_each_arrival(tmp_path: Path) -> None:
     with urllib.request.urlopen(page, timeout=10) as answer:
         shown = answer.read().decode()
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=20)
+    out, err = running.communicate(timeout=60)
 
     assert (arrival["number"], arrival["subject"]) == (1, "Refund 3")
     assert "Refund 3" in shown
