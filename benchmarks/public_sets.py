@@ -56,7 +56,9 @@ def main() -> None:
     """Print one table a set."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder of the public sets")
-    parser.add_argument("--arms", default="keyword,minilm", help="default: %(default)s")
+    parser.add_argument(
+        "--arms", default="keyword,tfidf,minilm,minilm_words", help="default: %(default)s"
+    )
     parser.add_argument("--sets", default=",".join(SETS), help="default: all")
     arguments = parser.parse_args()
     for name in arguments.sets.split(","):

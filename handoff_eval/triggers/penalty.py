@@ -125,12 +125,13 @@ def choose_plan(
 
     The layout is chosen first, at the default strength, then the strength. A plan is judged by
     the mean of two average precisions of conversation peaks: over all points, and up to the due
-    point, since a peak after the need is a catch that comes late.
+    point, since a peak after the need is a catch that comes late. Beside words the signals are
+    left out: a few columns that grow with the conversation drown thousands that don't.
     """
     natures = {block.nature for block in blocks}
     layouts = product(
         (0.5, 1.0) if {"vectors", "words"} <= natures else (1.0,),
-        (0.0, 1.0) if "signals" in natures else (0.0,),
+        (0.0, 1.0) if "words" not in natures and "signals" in natures else (0.0,),
     )
     tried: dict[Plan, tuple[float, NDArray[np.float64], NDArray[np.int64]]] = {}
 

@@ -61,6 +61,8 @@ def train_classifier(
         When there are fewer than two customers with or without a handoff, or the words have
         nothing in common.
     """
+    from threadpoolctl import threadpool_limits
+
     groups = np.array([item.conversation.group for item in labeled])
     positive = np.array([item.label.handoff for item in labeled], dtype=bool)
     for kind, members in (("with", groups[positive]), ("without", groups[~positive])):
@@ -71,13 +73,15 @@ def train_classifier(
             )
     features = _features(labeled, encoder, words=words)
     points = Points.of(labeled, features)
-    splits = grouped_splits(points, groups, seed=seed)
-    reasons = _fit_reasons(labeled, points, features)
-    trained, sigmoid = (
-        _linear(points, splits, features, reasons)
-        if head is None
-        else _estimator(points, splits, head, reasons)
-    )
+    # These matrices are small: on several threads BLAS spends most of its time waiting.
+    with threadpool_limits(limits=1):
+        splits = grouped_splits(points, groups, seed=seed)
+        reasons = _fit_reasons(labeled, points, features)
+        trained, sigmoid = (
+            _linear(points, splits, features, reasons)
+            if head is None
+            else _estimator(points, splits, head, reasons)
+        )
     return ClassifierTrigger(features, trained, name=name, note=_note(int(positive.sum()), sigmoid))
 
 
