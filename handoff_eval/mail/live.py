@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -66,7 +67,7 @@ class LiveHandoff(Protocol):
         ...
 
 
-class Desk:
+class Desk(ABC):
     """A help desk behind a JSON API: time limits, rate limits and errors, the same for each.
 
     After a 429, or at the last request of a window, the API is left alone until the time it
@@ -131,11 +132,11 @@ class Desk:
             )
         return self._client
 
-    def _open(self, brief: Brief) -> LiveAnswer:
-        raise NotImplementedError
+    @abstractmethod
+    def _open(self, brief: Brief) -> LiveAnswer: ...
 
-    def _errors_in(self, document: dict[str, Any]) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _errors_in(self, document: dict[str, Any]) -> str: ...
 
     def _post(
         self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
