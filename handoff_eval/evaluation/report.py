@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from math import isnan
 
 from handoff_eval.conversation import LabeledConversation
-from handoff_eval.errors import MissingExtraError
 from handoff_eval.evaluation import look, plots
 from handoff_eval.evaluation.analysis import Analysis
 from handoff_eval.evaluation.comparison import ArmResult, Comparison
 from handoff_eval.evaluation.cost import cost_words
 from handoff_eval.evaluation.intervals import REPLICATES, Estimate
 from handoff_eval.evaluation.mistakes import missed_handoffs, needless_emails
+from handoff_eval.evaluation.pages import template
 from handoff_eval.evaluation.paired import PairedDifference
 from handoff_eval.evaluation.report_findings import finding_sections
 from handoff_eval.evaluation.report_pictures import sized_pictures
@@ -64,21 +63,6 @@ def render_report(
     ValueError
         When a conversation that was measured isn't among `test`.
     """
-    try:
-        from jinja2 import Environment, FunctionLoader, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Expected jinja2 to write the report; {error.name} is not installed. "
-            "Run pip install 'handoff-eval[bench]'."
-        ) from None
-    templates = resources.files("handoff_eval.evaluation")
-    environment = Environment(
-        loader=FunctionLoader(lambda name: (templates / name).read_text("utf-8")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     shown = plots.shown_arm(comparison)
     pictures = [
         sized_pictures(
@@ -88,7 +72,7 @@ def render_report(
             "precision-recall", lambda width: plots.precision_recall_plot(comparison, width=width)
         ),
     ]
-    return environment.get_template("report.html").render(
+    return template("evaluation/report.html").render(
         comparison=comparison,
         shown=shown,
         title=plots.catch_words(shown),

@@ -12,11 +12,11 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any
 
+from handoff_eval.evaluation.pages import template
 from handoff_eval.mail.brief import Brief
 from handoff_eval.mail.entries import Held
 from handoff_eval.mail.headers import add_bodies, email_key, set_boundaries, set_team_headers
 from handoff_eval.mail.outbox import Outbox
-from handoff_eval.mail.templates import template
 
 LARGEST = 15_000_000
 """Octets of emails in one digest; what doesn't fit goes into another one at once."""
@@ -60,7 +60,7 @@ def build_digest(held: list[Held], *, key: str) -> EmailMessage:
         sent_at=max(one.due_at for one in held),
         key=key,
     )
-    add_bodies(message, plain=_plain(page), html=template("digest.html").render(page) + "\n")
+    add_bodies(message, plain=_plain(page), html=template("mail/digest.html").render(page) + "\n")
     for number, one in enumerate(held, 1):
         if one.content.isascii():
             message.add_attachment(

@@ -15,6 +15,7 @@ from email.policy import SMTP
 from handoff_eval.conversation import Conversation
 from handoff_eval.decision import Decision
 from handoff_eval.errors import DataError
+from handoff_eval.evaluation.pages import template
 from handoff_eval.handoff import Handoff
 from handoff_eval.mail.body import View, plain_text, transcript_lines
 from handoff_eval.mail.headers import (
@@ -24,7 +25,6 @@ from handoff_eval.mail.headers import (
     set_team_headers,
     set_text,
 )
-from handoff_eval.mail.templates import template
 from handoff_eval.summaries.contact import find_contact
 from handoff_eval.summaries.summary import Summary
 
@@ -91,7 +91,7 @@ def build_message(view: View) -> EmailMessage:
     message["X-Handoff-Reason"] = "none" if reason is None else reason.value
     message["X-Handoff-Score"] = f"{decision.score:.6f}"
     page = view.page()
-    html = template("handoff.html").render(page)
+    html = template("mail/handoff.html").render(page)
     add_bodies(message, plain=plain_text(page), html=html + "\n")
     if view.attached:
         _attach_transcript(message, view)

@@ -20,8 +20,8 @@ from typing import Any
 from urllib.parse import quote
 
 from handoff_eval.errors import SettingsError
+from handoff_eval.evaluation.pages import template
 from handoff_eval.mail.sink import read_mailbox
-from handoff_eval.mail.templates import template
 from handoff_eval.mail.wire import one_line
 
 _COMMON = "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'"
@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, path: str) -> None:
         if path == "/":
-            page = template("mailbox.html").render(emails=_listed(self.server.folder))
+            page = template("mail/mailbox.html").render(emails=_listed(self.server.folder))
             self._send(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8")
             return
         place, _, what = path.removeprefix("/email/").partition("/")
@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise NotThere
         message = find_email(self.server.folder, place)
         if not what:
-            page = template("caught.html").render(_shown(message, place))
+            page = template("mail/caught.html").render(_shown(message, place))
             self._send(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8")
         elif what in ("html", "plain"):
             text = body_of(message, what) or ""

@@ -260,7 +260,7 @@ def test_foreign_conversations_are_refused(comparison: Comparison, dataset: Data
 
 def test_dark_page_restates_every_colour_of_the_drawings() -> None:
     """The page's styles name the colours that the drawings use for ink, paper and lines."""
-    template = Path(look.__file__).with_name("report.html").read_text(encoding="utf-8")
+    template = Path(look.__file__).with_name("page.css").read_text(encoding="utf-8")
 
     for colour in (look.INK, look.MUTED, look.PAPER):
         assert f'[fill="{colour}"]' in template
