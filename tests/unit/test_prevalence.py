@@ -21,11 +21,13 @@ def traffic_of(peaks: np.ndarray) -> ScoredTraffic:
     return ScoredTraffic("t sha256 0", peaks, tuple(f"t{i}" for i in range(n)), (None,) * n)
 
 
-def drawn(rng: np.random.Generator, prevalence: float) -> tuple[ScoredSplit, ScoredTraffic]:
+def drawn(
+    rng: np.random.Generator, prevalence: float, *, traffic: int = TRAFFIC
+) -> tuple[ScoredSplit, ScoredTraffic]:
     """Return labels and traffic whose scores differ by class in the same way."""
     labels = scored(rng.beta(4, 2, LABELS), rng.beta(2, 5, 3 * LABELS), split=Split.TUNE)
-    yes = rng.random(TRAFFIC) < prevalence
-    high, low = rng.beta(4, 2, TRAFFIC), rng.beta(2, 5, TRAFFIC)
+    yes = rng.random(traffic) < prevalence
+    high, low = rng.beta(4, 2, traffic), rng.beta(2, 5, traffic)
     return labels, traffic_of(np.where(yes, high, low))
 
 
