@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+FIRST_SUMMED = 512
+"""Distinct scores that are summed at first in looking for a cut, then four times as many."""
+
 
 def at_prevalence(positive: NDArray[np.bool_], weights: Array, prevalence: float | None) -> Array:
     """Return weights in which positives make up `prevalence` of each row (None: as sampled).
@@ -20,14 +23,19 @@ def at_prevalence(positive: NDArray[np.bool_], weights: Array, prevalence: float
     Rows sum to 1. A row without positives or without negatives becomes NaN, since nothing can
     be said of it.
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if prevalence is None:
+    if prevalence is None:
+        with np.errstate(invalid="ignore"):
             shares: Array = weights / weights.sum(axis=-1, keepdims=True)
-            return shares
-        positives = weights * positive
-        negatives = weights * ~positive
-        result: Array = prevalence * positives / positives.sum(axis=-1, keepdims=True)
-        result += (1 - prevalence) * negatives / negatives.sum(axis=-1, keepdims=True)
+        return shares
+    kind = positive.astype(np.float64)
+    sums = [np.asarray(weights @ part)[..., None] for part in (kind, 1 - kind)]
+    defined = (sums[0] > 0) & (sums[1] > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        each_positive, each_negative = (
+            np.where(defined, share / total, np.nan)
+            for share, total in zip((prevalence, 1 - prevalence), sums, strict=True)
+        )
+    result: Array = weights * np.where(positive, each_positive, each_negative)
     return result
 
 
@@ -108,14 +116,32 @@ def cut_at_volume(scores: Array, weights: Array, volume: float) -> Cut:
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     last_of_tie = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
-    sent = np.cumsum(weights[..., order], axis=-1)[..., last_of_tie]
-    wanted = volume * sent[..., -1:]
-    place = np.minimum((sent < wanted).sum(axis=-1, keepdims=True), len(last_of_tie) - 1)
+    wanted = volume * weights.sum(axis=-1, keepdims=True)
+    sent = _sent_from_the_top(weights, order, last_of_tie, wanted)
+    place = np.minimum((sent < wanted).sum(axis=-1, keepdims=True), sent.shape[-1] - 1)
     upto = np.take_along_axis(sent, place, axis=-1)
     before = np.where(place > 0, np.take_along_axis(sent, np.maximum(place - 1, 0), axis=-1), 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         part = np.minimum((wanted - before) / (upto - before), 1.0)
     return Cut(ordered[last_of_tie][place[..., 0]], part[..., 0])
+
+
+def _sent_from_the_top(
+    weights: Array, order: NDArray[np.int64], last_of_tie: NDArray[np.int64], wanted: Array
+) -> Array:
+    """Return the weight at or above each distinct score, shape (..., some), highest score first.
+
+    It stops where every row has what is wanted: a volume is a small share, so most scores lie
+    below every cut and needn't be summed.
+    """
+    distinct = len(last_of_tie)
+    some = min(FIRST_SUMMED, distinct)
+    while True:
+        ends = last_of_tie[:some]
+        sent: Array = np.cumsum(weights[..., order[: ends[-1] + 1]], axis=-1)[..., ends]
+        if some == distinct or not (sent[..., -1:] < wanted).any():
+            return sent
+        some = min(4 * some, distinct)
 
 
 def recall_above(cut: Cut, scores: Array, positive: NDArray[np.bool_], weights: Array) -> Array:
