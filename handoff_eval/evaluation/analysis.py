@@ -9,7 +9,8 @@ from handoff_eval.conversation import Split
 from handoff_eval.encoders.base import Encoder
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.comparison import Comparison
-from handoff_eval.evaluation.forecast import Forecast, forecast_volume
+from handoff_eval.evaluation.forecast import forecast_volume
+from handoff_eval.evaluation.forecast_result import Forecast
 from handoff_eval.evaluation.mistakes import missed_handoffs, needless_emails
 from handoff_eval.evaluation.plots import shown_arm
 from handoff_eval.evaluation.reliability import Reliability, measure_reliability
@@ -104,7 +105,7 @@ def analyse(
     comparison : Comparison
     dataset : Dataset
         What was compared on; all its conversations with a start time, labelled or not, give the
-        pattern of the traffic.
+        pattern of the traffic where there was none to compare on.
     encoder : Encoder, optional
         Whose vectors group the mistakes; MiniLM with its cache when None.
     seed : int
@@ -133,6 +134,7 @@ def analyse(
             dataset.conversations,
             budget=comparison.budget,
             prevalence=comparison.prevalence,
+            traffic=shown.traffic,
             seed=seed,
         )
     except DataError as error:

@@ -20,7 +20,6 @@ from handoff_eval.evaluation.look import (
 
 if TYPE_CHECKING:
     from handoff_eval.evaluation.audit import AuditEstimate
-    from handoff_eval.evaluation.forecast import Forecast
     from handoff_eval.evaluation.reliability import Reliability
     from handoff_eval.evaluation.slices import Slices
     from handoff_eval.evaluation.timing import Timing
@@ -96,41 +95,6 @@ def audit_plot(audit: AuditEstimate, *, width: int = WIDE) -> Picture:
     ]
     first, *rest = audit.sentences()
     return compose(layers, first, " ".join(rest), width=width, height=110)
-
-
-def forecast_plot(forecast: Forecast, *, width: int = WIDE) -> Picture:
-    """Draw emails on each weekday, their 10th to 90th percentile, against the budget.
-
-    Parameters
-    ----------
-    forecast : Forecast
-    width : int
-        Of the whole picture in pixels.
-    """
-    alt = require_altair()
-    rows: list[Row] = [
-        {"day": day.name[:3], "low": day.low, "median": day.median, "high": day.high}
-        for day in forecast.weekdays
-    ]
-    cap: list[Row] = [{"cap": forecast.budget.max_emails_per_day}]
-    top = 1.12 * max(forecast.budget.max_emails_per_day, *(day.high for day in forecast.weekdays))
-    scale = alt.Scale(domain=[0, top], nice=False)
-    x = alt.X("day:N", sort=[row["day"] for row in rows], title=None).axis(labelAngle=0, grid=False)
-    y = alt.Y("low:Q", title="emails a day", scale=scale)
-    wide = 34 if width > 500 else 24
-    layers = [
-        chart(rows).mark_bar(width=wide, color=COLOURS[0], opacity=0.3).encode(x, y, y2="high:Q"),
-        chart(rows)
-        .mark_tick(width=wide, thickness=3, color=COLOURS[0])
-        .encode(x, alt.Y("median:Q", scale=scale)),
-        chart(cap).mark_rule(color=INK, strokeWidth=1.25).encode(alt.Y("cap:Q", scale=scale)),
-        chart([{**cap[0], "text": "budget"}])
-        .mark_text(align="left", dx=4, dy=-7, fontSize=12, color=INK)
-        .encode(alt.Y("cap:Q", scale=scale), text="text:N", x=alt.value(0)),
-    ]
-    first, *rest = forecast.sentences()
-    subtitle = " ".join([*rest[:1], "Bars: 10th to 90th percentile, with the median."])
-    return compose(layers, first, subtitle, width=width)
 
 
 def slices_plot(slices: Slices, *, width: int = WIDE) -> Picture:

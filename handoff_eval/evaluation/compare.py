@@ -131,6 +131,7 @@ def _judge(
         sampled=scored.sampled,
         milliseconds_per_decision=scored.milliseconds,
         llm=scored.llm,
+        traffic=scored.traffic,
     )
 
 

@@ -12,6 +12,7 @@ from handoff_eval.evaluation.llm_use import LlmUse
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.paired import PairedDifference
 from handoff_eval.evaluation.scored import Measures, Ranking, ScoredSplit
+from handoff_eval.evaluation.traffic import ScoredTraffic
 from handoff_eval.handoff import Budget
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class ArmResult:
 
     `measures`, `ranking` and costs are of test alone. `sampled` says that the arm was asked on a
     draw of the conversations, so that it can't be chosen and its counts are smaller. `llm` says
-    what a language model was asked and what that cost; None where none was.
+    what a language model was asked and what that cost; None where none was. `traffic` is None
+    where there was none, or the arm didn't score it.
     """
 
     name: str
@@ -41,6 +43,7 @@ class ArmResult:
     sampled: bool
     milliseconds_per_decision: float
     llm: LlmUse | None = None
+    traffic: ScoredTraffic | None = None
 
     def estimates(self) -> list[tuple[str, Estimate]]:
         """Return name and estimate of every measure and ranking, in the order of the table."""

@@ -10,22 +10,18 @@ mean r mean and the same a, so a pattern of conversations gives one of emails at
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handoff_eval.conversation import Conversation
 from handoff_eval.errors import DataError
-from handoff_eval.evaluation.intervals import Estimate, clopper_pearson
 
 WEEK = 7
 MIN_WEEKS = 2
 FEW_WEEKS = 8
-STATED = 0.8
-"""Coverage of the band that is tested on held-out weeks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +38,8 @@ class DailyCounts:
     counts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, conversations: Iterable[Conversation]) -> DailyCounts:
-        """Count conversations by the day they started, in the time zone written with each.
+    def of(cls, starts: Iterable[date | None]) -> DailyCounts:
+        """Count conversations by the local day they started; those without one are left out.
 
         Days without any, between the first and the last, count 0.
 
@@ -52,7 +48,7 @@ class DailyCounts:
         DataError
             When the start times span fewer than `MIN_WEEKS` weeks.
         """
-        days = Counter(c.started_at.date() for c in conversations if c.started_at is not None)
+        days = Counter(start for start in starts if start is not None)
         span = (max(days) - min(days)).days + 1 if days else 0
         if span < MIN_WEEKS * WEEK:
             raise DataError(
@@ -62,6 +58,12 @@ class DailyCounts:
         first = min(days)
         every = (days[first + timedelta(days=i)] for i in range(span))
         return cls(first, np.array(list(every), dtype=np.int64))
+
+    def alongside(self, starts: Iterable[date | None]) -> NDArray[np.int64]:
+        """Return how many of some of these conversations started on each day, shape (days,)."""
+        days = Counter(starts)
+        every = (days[self.first + timedelta(days=i)] for i in range(len(self.counts)))
+        return np.array(list(every), dtype=np.int64)
 
     @property
     def weekdays(self) -> NDArray[np.int64]:
@@ -131,52 +133,3 @@ def draw_counts(
     if dispersion <= 0:
         return rng.poisson(means)
     return rng.poisson(means * rng.gamma(1 / dispersion, dispersion, size=means.shape))
-
-
-@dataclass(frozen=True, slots=True)
-class Backtest:
-    """How often held-out days and weeks fell into a band that should hold `STATED` of them.
-
-    Attributes
-    ----------
-    days, weeks : Estimate
-        Share within; the limits take days (weeks) as independent.
-    high_days : Estimate
-        Share of days at or below the forecast's 90th percentile.
-    """
-
-    days: Estimate
-    weeks: Estimate
-    high_days: Estimate
-
-
-def backtest(counts: DailyCounts, *, draws: int = 2000, seed: int = 0) -> Backtest | None:
-    """Forecast each week from the weeks before it alone; None where no week can be held out.
-
-    Rolling origin (Tashman, Int. J. of Forecasting 16 (2000) 437-450), from `MIN_WEEKS` weeks on.
-    """
-    rng = np.random.default_rng(seed)
-    tail = 100 * (1 - STATED) / 2
-    within_days: list[bool] = []
-    below: list[bool] = []
-    within_weeks: list[bool] = []
-    for week in range(MIN_WEEKS, counts.whole_weeks):
-        start = week * WEEK
-        pattern = Pattern.fit(counts.until(start))
-        weekdays = counts.weekdays[start : start + WEEK]
-        means = pattern.draw_means(draws, rng)[:, weekdays]
-        simulated = draw_counts(means, pattern.dispersion, rng)
-        actual = counts.counts[start : start + WEEK]
-        low, high = np.percentile(simulated, [tail, 100 - tail], axis=0)
-        within_days += ((low <= actual) & (actual <= high)).tolist()
-        below += (actual <= high).tolist()
-        low, high = np.percentile(simulated.sum(axis=1), [tail, 100 - tail])
-        within_weeks.append(bool(low <= actual.sum() <= high))
-    if not within_weeks:
-        return None
-    return Backtest(_coverage(within_days), _coverage(within_weeks), _coverage(below))
-
-
-def _coverage(hits: Sequence[bool]) -> Estimate:
-    low, high = clopper_pearson(sum(hits), len(hits))
-    return Estimate(sum(hits) / len(hits), low, high, len(hits), "exact binomial")

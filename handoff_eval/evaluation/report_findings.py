@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from handoff_eval.evaluation import analysis_plots as draw
+from handoff_eval.evaluation import volume_plots
 from handoff_eval.evaluation.analysis import Analysis
-from handoff_eval.evaluation.forecast import Forecast
+from handoff_eval.evaluation.forecast_result import Forecast
 from handoff_eval.evaluation.reliability import Reliability
 from handoff_eval.evaluation.report_pictures import SizedPicture, sized_pictures
 from handoff_eval.evaluation.slices import Slices
@@ -90,7 +91,11 @@ def _volume(forecast: Forecast) -> Section:
     return Section(
         "Emails a day",
         forecast.sentences()[2:],
-        (sized_pictures("forecast", lambda width: draw.forecast_plot(forecast, width=width)),),
+        (
+            sized_pictures(
+                "forecast", lambda width: volume_plots.forecast_plot(forecast, width=width)
+            ),
+        ),
         (
             _table("Emails on each weekday.", days, folded=True),
             _table("Mean emails a day by hour, main reason and channel.", parts, folded=True),

@@ -11,14 +11,12 @@ import pytest
 
 from handoff_eval.conversation import Conversation, LabeledConversation, Reason, Split
 from handoff_eval.errors import DataError, LeakageError
-from handoff_eval.evaluation.daily_counts import (
-    DailyCounts,
-    Pattern,
-    backtest,
-    draw_counts,
-)
-from handoff_eval.evaluation.forecast import Forecast, forecast_volume, rate_draws
+from handoff_eval.evaluation.daily_counts import DailyCounts, Pattern, draw_counts
+from handoff_eval.evaluation.forecast import forecast_volume, rate_draws
+from handoff_eval.evaluation.forecast_backtest import backtest
+from handoff_eval.evaluation.forecast_result import Forecast
 from handoff_eval.evaluation.operating_point import OperatingPoint
+from handoff_eval.evaluation.traffic import ScoredTraffic
 from handoff_eval.handoff import Budget
 from tests.builders import labeled, scored, talk
 
@@ -42,8 +40,11 @@ def _traffic(per_day: list[int]) -> list[Conversation]:
 
 def test_days_without_traffic_count_nought() -> None:
     """Days between the first and the last are all there, in order."""
-    counts = DailyCounts.of(_traffic([1, 0, 2, *[0] * 10, 3]))
+    days = [c.started_at and c.started_at.date() for c in _traffic([1, 0, 2, *[0] * 10, 3])]
 
+    counts = DailyCounts.of([*days, None])
+
+    assert counts.alongside(days[1:]).tolist() == [0, 0, 2, *[0] * 10, 3]
     assert counts.first == MONDAY
     assert counts.counts.tolist() == [1, 0, 2, *[0] * 10, 3]
     assert counts.weekdays[:8].tolist() == [0, 1, 2, 3, 4, 5, 6, 0]
@@ -52,9 +53,9 @@ def test_days_without_traffic_count_nought() -> None:
 def test_too_short_traffic_is_refused() -> None:
     """Without two weeks there is no weekly pattern to speak of."""
     with pytest.raises(DataError, match="at least 2 weeks for a forecast of days; got 13 days"):
-        DailyCounts.of(_traffic([1] * 13))
+        DailyCounts.of([MONDAY, MONDAY + timedelta(days=12)])
     with pytest.raises(DataError, match="got 0 days"):
-        DailyCounts.of([talk("C: hello")])
+        DailyCounts.of([None])
 
 
 def test_pattern_by_hand() -> None:
@@ -93,30 +94,54 @@ def test_thinned_counts_keep_the_dispersion() -> None:
 
 
 def test_band_holds_its_share_of_held_out_days() -> None:
-    """On traffic of the assumed kind the held-out coverage is near what is stated."""
+    """On emails of the assumed kind the held-out coverage is at least near what is stated."""
     rng = np.random.default_rng(2)
-    means = np.tile([30.0, 30, 30, 30, 30, 12, 12], 30)
+    came = draw_counts(np.tile([120.0, 120, 120, 120, 120, 50, 50], 30), 0.05, rng)
+    emails = rng.binomial(came, 0.2)
 
-    tested = backtest(DailyCounts(MONDAY, draw_counts(means, 0.05, rng)), seed=3)
+    tested = backtest(DailyCounts(MONDAY, came), emails, source="traffic", email_rate=0.22, seed=3)
 
     assert tested is not None
-    assert tested.days.n == 28 * 7
-    assert tested.weeks.n == 28
+    assert tested.days.n == len(tested.held_out) == 28 * 7
+    assert tested.weeks.n == tested.weeks_over.n == 28
     assert 0.74 <= tested.days.value <= 0.92
     assert 0.85 <= tested.high_days.value <= 0.98
+    # 20 weeks in 100 were meant to break the budget when as many do; 3 errors of 28 weeks are .23
+    assert tested.weeks_over.value == pytest.approx(tested.weeks_over_forecast, abs=0.23)
+    assert tested.limit == pytest.approx(0.22 * came.mean())
+
+
+def test_a_rate_that_changes_fails_the_backtest() -> None:
+    """Emails that double while the conversations stay are seen as too many for the forecast."""
+    emails = np.repeat([20, 20, 20, 40, 40, 40], 7)
+
+    tested = backtest(
+        DailyCounts(MONDAY, np.full(42, 100)), emails, source="traffic", email_rate=0.25
+    )
+
+    assert tested is not None
+    # Weeks 3 to 6 are forecast: the third is alike, the fourth comes as twice what was seen.
+    assert not any(d.low <= d.emails <= d.high for d in tested.held_out[7:14])
+    assert all(d.low <= d.emails <= d.high for d in tested.held_out[:7])
+    assert tested.weeks_over.value == pytest.approx(3 / 4)
 
 
 def test_nothing_is_held_out_of_two_weeks() -> None:
     """Two weeks make a pattern and leave none to test it on."""
-    assert backtest(DailyCounts(MONDAY, np.full(14, 9))) is None
+    counts = DailyCounts(MONDAY, np.full(14, 9))
+
+    assert backtest(counts, np.full(14, 1), source="test", email_rate=0.1) is None
 
 
 def _items() -> list[LabeledConversation]:
-    """Return ten positives, of which nine fire, and ninety negatives, of which nine fire."""
+    """Return ten needed handoffs and ninety others, four a day from nine o'clock on."""
     made = []
     for i in range(100):
         reason = Reason.COMPLAINT if i % 2 else Reason.UNRESOLVED
-        conversation = replace(talk("C: hello", id=f"c{i}"), channel="web" if i % 2 else "app")
+        at = datetime(2026, 3, 2, 9 + i % 4, tzinfo=UTC) + timedelta(days=i // 4)
+        conversation = replace(
+            talk("C: hello", id=f"c{i}"), channel="web" if i % 2 else "app", started_at=at
+        )
         made.append(labeled(conversation, handoff=i < 10, reasons=[reason]))
     return made
 
@@ -156,11 +181,51 @@ def test_parts_add_up_to_the_mean() -> None:
     assert reasons["complaint"] == pytest.approx(10)
     assert reasons["unresolved"] == pytest.approx(8)
     assert sum(p.emails.value for p in forecast.parts["channel"]) == pytest.approx(36)
-    hours = {part.name: part.emails for part in forecast.parts["hour"]}
-    # hours 9, 10, 11 have 4, 3 and 3 of 10 conversations a day
-    assert hours["09"].value / hours["10"].value == pytest.approx(4 / 3)
-    assert hours["03"].value == 0
-    assert hours["03"].high > 0
+    hours = {part.name: part.emails.value for part in forecast.parts["hour"]}
+    # positives 1 to 9 and negatives 10 to 18 fire, each standing for 2 emails a day; of 1 to 18
+    # four start at 9 (i % 4 == 0) and 12, five at 10 and 11
+    assert hours == pytest.approx({"09": 8, "10": 10, "11": 10, "12": 8})
+
+
+def test_an_email_comes_in_the_hour_of_its_turn() -> None:
+    """The turn that the email follows tells the hour, not the start of the conversation."""
+    items = _items()
+    late = datetime(2026, 3, 2, 21, 30, tzinfo=UTC)
+    first = items[1].conversation
+    moved = replace(first, turns=(replace(first.turns[0], at=late),))
+    items[1] = replace(items[1], conversation=moved)
+
+    forecast = forecast_volume(
+        SCORED, items, POINT, _traffic([10] * 28), budget=BUDGET, prevalence=0.1
+    )
+
+    hours = {part.name: part.emails.value for part in forecast.parts["hour"]}
+    assert hours["21"] == pytest.approx(2)
+    assert hours["10"] == pytest.approx(8)
+
+
+def test_traffic_tells_the_rate_without_labels() -> None:
+    """With scored traffic emails a conversation are the share of it that fires, on its own days."""
+    days = tuple(MONDAY + timedelta(days=i // 20) for i in range(20 * 35))
+    # Every fourth fires; one was emailed when it was recorded, which counts as a fire.
+    peaks = np.where(np.arange(700) % 4 == 0, 0.8, 0.2)
+    peaks[0] = np.inf
+    sent = ScoredTraffic("t", peaks, tuple(f"u{i}" for i in range(700)), days)
+
+    forecast = forecast_volume(
+        SCORED, _items(), POINT, [], budget=BUDGET, prevalence=0.1, traffic=sent, seed=4
+    )
+
+    # a quarter of 200 conversations a day
+    assert forecast.source == "traffic"
+    assert forecast.median_day.value == pytest.approx(50, abs=3)
+    assert sum(p.emails.value for p in forecast.parts["reason"]) == pytest.approx(50, rel=0.1)
+    assert forecast.tested is not None
+    assert forecast.tested.source == "traffic"
+    # 5 of 20 fired on each of 21 held-out days, in a band about them
+    assert {d.emails for d in forecast.tested.held_out} == {5}
+    assert forecast.tested.days.value == 1
+    assert forecast.tested.weeks.n == 3
 
 
 def test_a_rate_of_nought_still_leaves_room() -> None:
@@ -177,9 +242,26 @@ def test_a_rate_of_nought_still_leaves_room() -> None:
 def test_few_weeks_are_said() -> None:
     """The words say how many weeks there were and how the band did on those held out."""
     assert any("rests on 4 weeks" in s for s in _forecast([10] * 28).sentences())
-    two = _forecast([10] * 14)
-    assert any("too few to hold one out" in s for s in two.sentences())
-    assert two.to_dict()["backtest"] is None
+    undated = [
+        replace(item, conversation=replace(item.conversation, started_at=None)) for item in _items()
+    ]
+    none = forecast_volume(
+        SCORED, undated, POINT, _traffic([10] * 14), budget=BUDGET, prevalence=0.1
+    )
+    assert any("to hold one out and test" in s for s in none.sentences())
+    assert none.to_dict()["backtest"] is None
+    assert none.plot_backtest() is None
+
+
+def test_the_budget_is_scaled_to_the_sample() -> None:
+    """Test holds more positives than traffic, so what the budget allows there is more as well."""
+    tested = _forecast([10] * 28).tested
+
+    assert tested is not None
+    # four conversations a day; 18 of 100 fire in the sample and .18 of the deployed ones, so the
+    # budget's 20 of 200 stay a tenth: .4 a day
+    assert tested.source == "test"
+    assert tested.limit == pytest.approx(0.4, rel=0.05)
 
 
 def test_forecast_is_refused_on_what_chose_the_point() -> None:
@@ -199,3 +281,6 @@ def test_forecast_shows_itself() -> None:
     assert forecast.to_dict()["weekdays"][0]["name"] == "Monday"
     assert not isnan(forecast.parts["reason"][0].emails.low)
     assert forecast.plot().svg().startswith("<svg")
+    held_out = forecast.plot_backtest()
+    assert held_out is not None
+    assert held_out.svg().startswith("<svg")
