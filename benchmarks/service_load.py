@@ -1,7 +1,7 @@
 """Latency of the service under a steady load, measured from when each turn was due.
 
-    handoff-eval export datasets/support_handoff --handoff datasets/support_handoff/handoff.toml \
-        --arm keyword --to out/load/keyword
+    handoff-eval compare datasets/support_handoff --handoff datasets/support_handoff/handoff.toml
+    handoff-eval export RUN --arm keyword --to out/load/keyword
     python benchmarks/service_load.py out/load/keyword --rate 50 100 200 400
 
 A real process on loopback with its state in an SQLite file (or --state URL), flushed to the disk

@@ -9,8 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from handoff_eval.cli.options import add_comparison_options
+
+if TYPE_CHECKING:
+    from handoff_eval.cli.comparing import Compared
+    from handoff_eval.evaluation.analysis import Analysis
+    from handoff_eval.handoff import Handoff
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--report", type=Path, metavar="FILE", help="write one self-contained HTML page"
     )
     out.add_argument("--no-tracking", action="store_true", help="don't log the run to MLflow")
+    out.add_argument(
+        "--log-text",
+        action="store_true",
+        help="keep in MLflow what quotes conversations too: a prompt with examples (--shots)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -60,18 +71,43 @@ def run(arguments: argparse.Namespace) -> int:
         write_text(arguments.report, page)
         say(f"report: {arguments.report}")
     if not arguments.no_tracking:
-        from handoff_eval.tracking.log import log_comparison
-
-        run_id = log_comparison(
-            comparison,
-            dataset=compared.dataset,
-            handoff=handoff,
+        run_id = log_run(
+            compared,
+            handoff,
             seed=options.seed,
-            say=say,
             analysis=analysis,
+            log_text=arguments.log_text,
         )
         say(f"MLflow run {run_id}; open it with 'handoff-eval ui'")
+        say(f"to deploy what was chosen: handoff-eval export {run_id[:8]} --to DIR")
     return 0
+
+
+def log_run(
+    compared: Compared,
+    handoff: Handoff,
+    *,
+    seed: int,
+    analysis: Analysis,
+    log_text: bool = False,
+) -> str:
+    """Log a comparison with what its arms need to be exported later; return the run's id."""
+    from handoff_eval.cli.progress import say
+    from handoff_eval.production.draft import draft_entries
+    from handoff_eval.tracking.log import log_comparison
+
+    return log_comparison(
+        compared.comparison,
+        dataset=compared.dataset,
+        handoff=handoff,
+        seed=seed,
+        say=say,
+        analysis=analysis,
+        of_arms={
+            arm.trigger.name: draft_entries(arm, compared.comparison, handoff, log_text=log_text)
+            for arm in compared.arms
+        },
+    )
 
 
 def write_text(path: Path, text: str) -> None:

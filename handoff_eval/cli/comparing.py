@@ -1,4 +1,4 @@
-"""The comparison that `compare`, `export` and `demo` share: read, check, train, compare."""
+"""The comparison that `compare` and `demo` share: read, check, train, compare."""
 
 from __future__ import annotations
 

@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the main job and say in five lines what was found."""
-    from handoff_eval.cli.compare import write_text
+    from handoff_eval.cli.compare import log_run, write_text
     from handoff_eval.cli.comparing import read_usable, run_comparison, table_text
-    from handoff_eval.cli.export import export_chosen
+    from handoff_eval.cli.export import export
     from handoff_eval.cli.llm_options import LlmOptions
     from handoff_eval.cli.options import ArmOptions
     from handoff_eval.cli.progress import say
@@ -53,7 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.evaluation.plots import volume_recall_plot
     from handoff_eval.evaluation.report import render_report
     from handoff_eval.handoff import read_handoffs
-    from handoff_eval.tracking.log import log_comparison
 
     folder = arguments.dataset or project_root() / "datasets" / "support_handoff"
     out = arguments.out or project_root() / "out" / "demo"
@@ -80,16 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
     write_text(out / "report.html", page)
     (out / "volume_recall.png").write_bytes(volume_recall_plot(comparison).png())
     say("logging to MLflow")
-    run_id = log_comparison(
-        comparison,
-        dataset=compared.dataset,
-        handoff=handoff,
-        seed=options.seed,
-        say=say,
-        analysis=analysis,
-    )
+    run_id = log_run(compared, handoff, seed=options.seed, analysis=analysis)
     say("exporting the chosen trigger")
-    bundle, parity = export_chosen(compared, handoff, out / "bundle")
+    bundle, parity = export(run_id, out / "bundle")
     say("sending the emails to a local mailbox")
     sent = _send(compared, bundle, handoff, out)
     chosen = comparison.arm(bundle.point.trigger)

@@ -1,4 +1,9 @@
-"""Compare the arms and export the chosen one as a bundle that decides exactly as measured."""
+"""Export the chosen trigger of a comparison as a bundle that decides exactly as measured.
+
+RUN is the MLflow run that 'handoff-eval compare' printed: its id, the beginning of its id or its
+name. The bundle is written only when it scores and decides the whole test split as the comparison
+did, and with it a model card, card.md.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +12,45 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handoff_eval.cli.options import add_comparison_options
-
 if TYPE_CHECKING:
-    from handoff_eval.cli.comparing import Compared
-    from handoff_eval.handoff import Handoff
     from handoff_eval.production.bundle import Bundle
     from handoff_eval.production.parity import Parity
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `export`."""
-    add_comparison_options(parser)
-    parser.set_defaults(arms="keyword,tfidf,minilm_words")
+    add_run_options(parser)
     parser.add_argument(
         "--to", type=Path, required=True, metavar="DIR", help="folder of the bundle"
     )
-    parser.add_argument("--arm", metavar="NAME", help="export this arm instead of the chosen one")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which arm of which comparison is meant."""
+    parser.add_argument(
+        "of_run", metavar="RUN", help="of a comparison, whose chosen arm is meant, or of one arm"
+    )
+    parser.add_argument("--arm", metavar="NAME", help="this arm instead of the chosen one")
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        metavar="DATASET",
+        help="where the dataset lies now (default: where it was compared)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Export and show parity."""
-    from handoff_eval.cli.comparing import read_usable, run_comparison
-    from handoff_eval.cli.options import arm_options_of, handoff_of
-
-    handoff, options = handoff_of(arguments), arm_options_of(arguments)
-    compared = run_comparison(read_usable(arguments.dataset), handoff, options)
-    bundle, parity = export_chosen(compared, handoff, arguments.to, arm=arguments.arm)
+    bundle, parity = export(
+        arguments.of_run, arguments.to, arm=arguments.arm, dataset=arguments.dataset
+    )
     if arguments.json:
         print(
             json.dumps(
                 {
                     "bundle": str(bundle.path),
+                    "digest": bundle.digest,
                     "operating_point": bundle.point.to_dict(),
                     "conversations": parity.conversations,
                     "decisions": parity.decisions,
@@ -55,39 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def export_chosen(
-    compared: Compared, handoff: Handoff, to: Path, *, arm: str | None = None
+def export(
+    run: str, to: Path, *, arm: str | None = None, dataset: Path | None = None
 ) -> tuple[Bundle, Parity]:
-    """Write the bundle of an arm, read it back and show that it decides the same on test.
+    """Write the bundle of a run's arm; see `find_arm` and `export_run` for what is refused."""
+    from handoff_eval.cli.progress import say
+    from handoff_eval.production.export import export_run
+    from handoff_eval.tracking.bundles import find_arm
 
-    Raises
-    ------
-    SettingsError
-        When the arm is unknown or none was chosen.
-    BundleError
-        When the folder can't be written.
-    ParityError
-        When the export does not decide as measured.
-    """
-    from handoff_eval.errors import SettingsError
-    from handoff_eval.production.export import export_bundle
-
-    comparison = compared.comparison
-    name = arm or comparison.chosen
-    triggers = {entry.trigger.name: entry.trigger for entry in compared.arms}
-    if name not in triggers:
-        raise SettingsError(
-            f"Expected an arm to export, one of {', '.join(triggers)}; got {name!r}. "
-            "Name one with --arm, or compare an arm that scores every conversation."
-        )
-    result = comparison.arm(name)
-    conversations = {c.id: c for c in compared.dataset.conversations}
-    return export_bundle(
-        triggers[name],
-        result.point,
-        handoff=handoff.name,
-        instruction=handoff.instruction,
-        conversations=[conversations[i] for i in result.test.replay.ids],
-        measured=result.test.replay,
-        to=to,
-    )
+    return export_run(find_arm(run, arm=arm), to, dataset=dataset, say=say)

@@ -50,6 +50,9 @@ class Bundle:
         Where it was read from.
     packages : dict of str to str
         Versions that it was exported with.
+    source : dict of str to str
+        The run it comes from (`run`) and the registered version of its instruction
+        (`instruction_version`); empty where it was written without a run.
     """
 
     trigger: Trigger
@@ -58,6 +61,12 @@ class Bundle:
     instruction: str
     path: Path
     packages: dict[str, str] = field(default_factory=dict)
+    source: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of its policy, which names every file by digest: what it is, in one line."""
+        return sha256_of(self.path / POLICY)
 
 
 def write_bundle(
@@ -94,13 +103,18 @@ def write_bundle(
         "trigger": {"name": trigger.name, "description": trigger.description, **parts},
         "operating_point": point.to_dict(),
         "files": {
-            file.name: {"sha256": _sha256(file), "bytes": file.stat().st_size}
+            file.name: {"sha256": sha256_of(file), "bytes": file.stat().st_size}
             for file in sorted(to.iterdir())
         },
     }
-    text = json.dumps(policy, indent=2, ensure_ascii=False, allow_nan=False)
-    (to / POLICY).write_text(text + "\n", encoding="utf-8")
+    write_policy(policy, to)
     return to
+
+
+def write_policy(policy: dict[str, Any], folder: Path) -> None:
+    """Write the policy of a bundle."""
+    text = json.dumps(policy, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / POLICY).write_text(text + "\n", encoding="utf-8")
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -113,7 +127,7 @@ def read_bundle(path: Path) -> Bundle:
         a plain file, a graph that names other files, a policy that doesn't hold what it must, or
         other scores than the golden ones.
     """
-    policy = _read_policy(path)
+    policy = read_policy(path)
     try:
         files = _checked_files(path, policy["files"])
         for name, file in files.items():
@@ -126,6 +140,7 @@ def read_bundle(path: Path) -> Bundle:
             instruction=_text(policy, "instruction"),
             path=path,
             packages=dict(policy.get("packages", {})),
+            source=dict(policy.get("source", {})),
         )
         if not math.isfinite(bundle.point.threshold):
             raise BundleError(f"{path}: expected a threshold; got {bundle.point.threshold}.")
@@ -150,7 +165,14 @@ def _as_it_stands(point: OperatingPoint, path: Path) -> OperatingPoint:
     return replace(point, certificate=revoked)
 
 
-def _read_policy(path: Path) -> dict[str, Any]:
+def read_policy(path: Path) -> dict[str, Any]:
+    """Return the policy of a bundle, unchecked but for its format.
+
+    Raises
+    ------
+    BundleError
+        When there is none, or it is no JSON, too long or of another format.
+    """
     try:
         with (path / POLICY).open("rb") as stream:
             text = stream.read(MAX_POLICY_BYTES + 1)
@@ -194,12 +216,13 @@ def _checked_files(path: Path, listed: dict[str, Any]) -> dict[str, Path]:
         size = file.stat().st_size
         if size != facts["bytes"] or size > MAX_FILE_BYTES:
             raise BundleError(f"{file}: expected {facts['bytes']} bytes; got {size}. Export again.")
-        if _sha256(file) != facts["sha256"]:
+        if sha256_of(file) != facts["sha256"]:
             raise BundleError(f"{file}: expected the content that was exported; it was changed.")
         files[name] = file
     return files
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """Return the digest of a file."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

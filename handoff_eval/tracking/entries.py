@@ -49,7 +49,7 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """An artifact."""
+    """An artifact; its name may hold one folder."""
 
     name: str
     content: bytes

@@ -55,6 +55,7 @@ def log_comparison(
     experiment: str = EXPERIMENT,
     say: Callable[[str], None] | None = None,
     analysis: Analysis | None = None,
+    of_arms: Mapping[str, Iterable[Entry]] | None = None,
 ) -> str:
     """Log a comparison and return the id of its parent run.
 
@@ -76,6 +77,9 @@ def log_comparison(
         Told what takes long: making the store the first time.
     analysis : Analysis, optional
         The findings beside it, logged with it.
+    of_arms : mapping of str to iterable of Entry, optional
+        What else the runs of these arms hold, such as `production.draft.draft_entries`, which
+        makes them ready to be exported.
 
     Returns
     -------
@@ -128,7 +132,8 @@ def log_comparison(
                 with open_run(client, experiment_key, arm.name, inputs, parent=parent) as child:
                     timed = () if analysis is None else timing_metrics(analysis.timing_of(arm.name))
                     of_arm = arm_entries(comparison, arm, origin=origin)
-                    write(client, child, chain(linked, of_arm, timed))
+                    more = (of_arms or {}).get(arm.name, ())
+                    write(client, child, chain(linked, of_arm, timed, more))
     return parent
 
 
@@ -148,7 +153,9 @@ def write(client: MlflowClient, run_id: str, entries: Iterable[Entry]) -> None:
                 case Tag(name, value):
                     tags.append(entities.RunTag(name, value))
                 case File(name, content):
-                    (Path(folder) / name).write_bytes(content)
+                    place = Path(folder) / name
+                    place.parent.mkdir(exist_ok=True)
+                    place.write_bytes(content)
         client.log_batch(run_id, metrics=metrics, params=params, tags=tags)
         client.log_artifacts(run_id, folder)
 

@@ -38,6 +38,7 @@ _COLUMNS = (
 )
 _SQLITE = "sqlite:///"
 _TELEMETRY = "MLFLOW_DISABLE_TELEMETRY"
+_BARS = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +167,27 @@ def _quiet(name: str) -> Iterator[None]:
 
 
 @contextmanager
+def without_bars() -> Iterator[None]:
+    """Keep MLflow from drawing a progress bar for every artifact that is copied."""
+    with _unless_set(_BARS, "false"):
+        yield
+
+
+@contextmanager
 def _no_telemetry() -> Iterator[None]:
     """Keep MLflow from reporting its use over the network, which it decides when imported."""
-    if _TELEMETRY in os.environ:
+    with _unless_set(_TELEMETRY, "true"):
+        yield
+
+
+@contextmanager
+def _unless_set(name: str, value: str) -> Iterator[None]:
+    """Set a variable of the environment within the block, unless the user has set it."""
+    if name in os.environ:
         yield
         return
-    os.environ[_TELEMETRY] = "true"
+    os.environ[name] = value
     try:
         yield
     finally:
-        del os.environ[_TELEMETRY]
+        del os.environ[name]

@@ -84,7 +84,9 @@ def test_exporting_again_replaces_a_bundle_and_nothing_else(bundle: Path, tmp_pa
 
     export_keyword(bundle)
 
-    assert sorted(p.name for p in bundle.iterdir()) == ["bundle.json", "golden.json", "rules.txt"]
+    assert sorted(p.name for p in bundle.iterdir()) == [
+        "bundle.json", "card.json", "card.md", "golden.json", "rules.txt",
+    ]  # fmt: skip
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bundle", "other"]
     with pytest.raises(BundleError, match="holds something else"):
         export_keyword(other)
