@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handoff_eval.cli.logs import add_beside_log, moment
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from handoff_eval.handoff import Handoff
     from handoff_eval.production.bundle import Bundle
     from handoff_eval.production.drift.watch import Promise, Watch
@@ -26,8 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "log",
         metavar="LOG",
-        help="state of 'serve' (SQLite file or PostgreSQL URL), or JSON lines of the same rows",
+        help="state of 'serve' (SQLite file or PostgreSQL URL), JSON lines of the same rows, or "
+        "those of 'decide' or 'score' with --transcripts",
     )
+    add_beside_log(parser)
     parser.add_argument(
         "--handoff",
         type=Path,
@@ -44,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="smallest probability with which the audit draws (default: the smallest in the log)",
     )
     parser.add_argument(
-        "--now", type=_moment, metavar="TIME", help="days before this one count (default: now)"
+        "--now", type=moment, metavar="TIME", help="days before this one count (default: now)"
     )
     parser.add_argument("--picture", type=Path, metavar="FILE", help="write the picture as PNG")
     parser.add_argument("--mlflow", action="store_true", help="log the watch as a run")
@@ -59,10 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
     from datetime import UTC
     from zoneinfo import ZoneInfo
 
+    from handoff_eval.cli.logs import read_beside
     from handoff_eval.errors import SettingsError
     from handoff_eval.mail.dispatch import zone_of
     from handoff_eval.production.bundle import read_bundle
-    from handoff_eval.production.drift.log import read_log
     from handoff_eval.production.drift.watch import Verdict, watch
     from handoff_eval.production.revocation import revoke
 
@@ -75,8 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
     bundle = read_bundle(arguments.bundle)
     handoff = _handoff(arguments.handoff, bundle)
     now = arguments.now or datetime.now(UTC)
+    logged, _, _ = read_beside(arguments, bundle.handoff)
     seen = watch(
-        read_log(arguments.log, handoff=bundle.handoff),
+        logged.rows,
         promise_of(bundle, handoff),
         zone=ZoneInfo("UTC") if handoff is None else zone_of(handoff),
         now=now,
@@ -98,8 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 3 if revoked is not None else EXIT_CODES[seen.verdict.value]
 
 
-def promise_of(bundle: Bundle, handoff: Handoff | None) -> Promise:
-    """Return what the certificate promises, or where there is none what the budget asks.
+def promise_of(bundle: Bundle | None, handoff: Handoff | None) -> Promise:
+    """Return what the bundle's certificate promises, or where there is none what the budget asks.
 
     Raises
     ------
@@ -109,7 +115,7 @@ def promise_of(bundle: Bundle, handoff: Handoff | None) -> Promise:
     from handoff_eval.errors import SettingsError
     from handoff_eval.production.drift.watch import Promise
 
-    certificate = bundle.point.certificate
+    certificate = None if bundle is None else bundle.point.certificate
     if certificate is not None:
         return Promise(
             certificate.max_email_rate,
@@ -119,9 +125,10 @@ def promise_of(bundle: Bundle, handoff: Handoff | None) -> Promise:
         )
     budget = None if handoff is None else handoff.budget
     if budget is None:
+        said = "" if bundle is None else f" {bundle.path} says: {bundle.point.note}"
         raise SettingsError(
-            f"Expected {bundle.path} to have a certificate, or --handoff with a budget to watch "
-            f"instead; got neither. The bundle says: {bundle.point.note}"
+            "Expected a bundle with a certificate, or --handoff with a budget to watch instead; "
+            f"got neither.{said}"
         )
     return Promise(budget.email_rate, budget.min_recall, budget.prevalence, "budget")
 
@@ -170,10 +177,3 @@ def _email(where: str, handoff: Handoff, seen: Watch, now: datetime) -> None:
         queue_alarm(outbox, handoff, seen, at=now)
     finally:
         outbox.close()
-
-
-def _moment(text: str) -> datetime:
-    from datetime import UTC
-
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -29,6 +29,7 @@ COMMANDS = {
     "outbox": "outbox",
     "serve": "serve",
     "drift": "drift",
+    "volume": "volume",
     "forget": "forget",
     "ui": "ui",
     "demo": "demo",

@@ -83,11 +83,11 @@ class Dataset:
 
         That label is the adjudicated one where there is one, else the last one written.
         """
-        of_record = self.labels_of_record()
+        counting = self.labels_of_record()
         return tuple(
-            LabeledConversation(conversation, of_record[conversation.id])
+            LabeledConversation(conversation, counting[conversation.id])
             for conversation in self._of(split)
-            if conversation.id in of_record
+            if conversation.id in counting
         )
 
     def unlabeled(self, split: Split | None = None) -> tuple[Conversation, ...]:
@@ -97,12 +97,7 @@ class Dataset:
 
     def labels_of_record(self) -> dict[str, Label]:
         """Return the label that counts of each labelled conversation, by its id."""
-        of_record: dict[str, Label] = {}
-        for label in self.labels:
-            held = of_record.get(label.conversation_id)
-            if held is None or held.annotator != ADJUDICATED:
-                of_record[label.conversation_id] = label
-        return of_record
+        return of_record(self.labels)
 
     def counts(self, split: Split | None = None) -> Counts:
         """Return the numbers of one split (None: of the whole dataset)."""
@@ -120,6 +115,16 @@ class Dataset:
         if split is None:
             return self.conversations
         return tuple(c for c in self.conversations if c.split is split)
+
+
+def of_record(labels: Iterable[Label]) -> dict[str, Label]:
+    """Return the label that counts of each conversation: the adjudicated one, else the last."""
+    counting: dict[str, Label] = {}
+    for label in labels:
+        held = counting.get(label.conversation_id)
+        if held is None or held.annotator != ADJUDICATED:
+            counting[label.conversation_id] = label
+    return counting
 
 
 def iter_conversations(

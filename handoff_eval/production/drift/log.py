@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +44,8 @@ class LogRow:
         What a person says who has read it; None while nobody has.
     audit_probability : float or None
         With which it was drawn to be read; None where it wasn't drawn.
+    turns : int or None
+        Visible at the fire; None where it hasn't fired, or the log doesn't say.
     """
 
     conversation_id: str
@@ -57,6 +59,7 @@ class LogRow:
     route: str | None = None
     needed: bool | None = None
     audit_probability: float | None = None
+    turns: int | None = None
 
     @property
     def fired(self) -> bool:
@@ -73,30 +76,53 @@ class LogRow:
         return json.dumps(values)
 
 
-def read_log(where: str, *, handoff: str) -> list[LogRow]:
+def read_log(
+    where: str,
+    *,
+    handoff: str | None = None,
+    complete: Callable[[dict[str, Any]], dict[str, Any]] = lambda line: line,
+) -> list[LogRow]:
     """Return the rows of one handoff, oldest first.
 
     Parameters
     ----------
     where : str
-        A service's state (SQLite file or PostgreSQL URL), or a file of JSON lines.
-    handoff : str
+        A service's state (SQLite file or PostgreSQL URL), or a file of JSON lines. Lines in which
+        `score` refuses a conversation are passed over.
+    handoff : str, optional
+        Which one, where the log has several.
+    complete : callable, optional
+        Gives a line the fields of a row that it lacks.
 
     Raises
     ------
     DataError
-        When it can't be read, has a malformed line, or no row of that handoff.
+        When it can't be read, has a malformed line, no row of that handoff, or rows of several
+        and none is named.
     """
-    if is_postgres(where) or _is_sqlite(Path(where)):
-        rows = list(_of_state(where, handoff))
+    if is_postgres(where) or is_sqlite(Path(where)):
+        found = list(_of_state(where))
     else:
-        rows = [row for row in _of_lines(Path(where)) if row.handoff == handoff]
+        found = list(_of_lines(Path(where), complete))
+    names = sorted({row.handoff for row in found})
+    if handoff is None and len(names) > 1:
+        raise DataError(f"Expected one handoff in the log; it has {', '.join(map(repr, names))}.")
+    rows = [row for row in found if handoff is None or row.handoff == handoff]
     if not rows:
-        raise DataError(f"Expected decisions of {handoff!r} in the log; it has none.")
+        wanted = "" if handoff is None else f" of {handoff!r}"
+        held = ", ".join(map(repr, names)) or "none"
+        raise DataError(f"Expected decisions{wanted} in the log; it has {held}.")
     return sorted(rows, key=lambda row: (row.started_at, row.conversation_id))
 
 
-def _is_sqlite(path: Path) -> bool:
+def is_sqlite(path: Path) -> bool:
+    """Return whether a file is an SQLite database.
+
+    Raises
+    ------
+    DataError
+        When it can't be read.
+    """
     try:
         with path.open("rb") as stream:
             return stream.read(len(_SQLITE)) == _SQLITE
@@ -104,7 +130,7 @@ def _is_sqlite(path: Path) -> bool:
         raise DataError(f"{path}: expected a decision log; {error.strerror}.") from None
 
 
-def _of_state(where: str, handoff: str) -> Iterator[LogRow]:
+def _of_state(where: str) -> Iterator[LogRow]:
     outbox = open_outbox(where)
     try:
         with outbox.reading() as run:
@@ -112,39 +138,41 @@ def _of_state(where: str, handoff: str) -> Iterator[LogRow]:
                 raise DataError("Expected the state of 'handoff-eval serve'; got an outbox alone.")
             found = run(
                 "SELECT d.*, c.started_at, c.closed_at FROM decisions d"
-                " JOIN conversations c ON c.conversation_id = d.conversation_id"
-                " WHERE d.handoff = :handoff",
-                {"handoff": handoff},
+                " JOIN conversations c ON c.conversation_id = d.conversation_id",
+                {},
             ).fetchall()
     finally:
         outbox.close()
     for row in found:
         yield LogRow(
             conversation_id=row["conversation_id"],
-            handoff=handoff,
+            handoff=row["handoff"],
             started_at=datetime.fromtimestamp(row["started_at"], UTC),
-            closed_at=_moment(row["closed_at"]),
+            closed_at=moment(row["closed_at"]),
             peak=row["peak"],
-            fired_at=_moment(row["fired_at"]),
+            fired_at=moment(row["fired_at"]),
             score=row["score"],
             reason=row["reason"],
             route=row["route"],
             needed=None if row["needed"] is None else bool(row["needed"]),
             audit_probability=row["audit_probability"],
+            turns=row["fired_turns"],
         )
 
 
-def _moment(seconds: float | None) -> datetime | None:
+def moment(seconds: float | None) -> datetime | None:
+    """Return seconds since 1970 as a time in UTC; None for None."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def _of_lines(path: Path) -> Iterator[LogRow]:
+def _of_lines(path: Path, complete: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[LogRow]:
     with path.open("rb") as stream:
         for number, document in read_objects(stream):
             try:
                 if isinstance(document, FieldError):
                     raise document
-                yield _parse(document)
+                if "refused" not in document:
+                    yield _parse(complete(document))
             except FieldError as fault:
                 raise DataError(str(fault.at(path.name, number))) from None
 
@@ -177,6 +205,7 @@ def _parse(document: dict[str, Any]) -> LogRow:
         route=document.get("route"),
         needed=needed,
         audit_probability=probability,
+        turns=document.get("turns") if fired else None,
     )
 
 

@@ -1,0 +1,1 @@
+"""What people say of decisions that were made, and the way back of it into datasets."""
