@@ -30,6 +30,7 @@ COMMANDS = {
     "serve": "serve",
     "drift": "drift",
     "volume": "volume",
+    "review": "review",
     "forget": "forget",
     "ui": "ui",
     "demo": "demo",
