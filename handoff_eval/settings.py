@@ -109,7 +109,7 @@ class LlmLimits:
     requests_per_minute, tokens_per_minute : float, optional
         What the provider allows; None asks as fast as answers come.
     timeout : float
-        Seconds without a byte, and for a whole answer once it begins, before a try has failed.
+        Seconds to connect, and for a whole answer, before a try has failed.
     retries : int
         Tries after the first.
     """

@@ -20,7 +20,8 @@ class Answer:
     """One HTTP answer.
 
     `drop` cuts the connection after that many bytes of the body, `drop_connection` before the
-    headers; with `drip` each byte of the body comes so many seconds after the one before.
+    headers; with `drip` each byte of the body comes so many seconds after the one before, with
+    `drip_headers` each byte of a header that never ends.
     """
 
     body: Any = ""
@@ -30,6 +31,7 @@ class Answer:
     drop: int | None = None
     drop_connection: bool = False
     drip: float = 0.0
+    drip_headers: float = 0.0
     content_type: str = "application/json"
 
 
@@ -100,6 +102,11 @@ def provider(script: Script, *, api_key: str = "sk-secret-123456") -> Iterator[P
                 self.close_connection = True
                 return
             try:
+                if answer.drip_headers:
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                    while True:
+                        self.wfile.write(b"x")
+                        time.sleep(answer.drip_headers)
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.content_type)
                 self.send_header("Content-Length", str(len(body)))

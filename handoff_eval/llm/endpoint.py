@@ -181,7 +181,7 @@ class Endpoint:
                 f"It asks to wait for {self._quote(wait)} seconds. {remedy}" if wait else remedy
             )
         elif isinstance(error, self._openai.APITimeoutError):
-            got = f"nothing for {self._limits.timeout:g} seconds at a time"
+            got = f"no whole answer within {self._limits.timeout:g} seconds"
             remedy = _TRY_LATER
         elif isinstance(error, self._openai.APIConnectionError):
             got = f"a broken connection ({self._quote(str(error.__cause__ or error))})"

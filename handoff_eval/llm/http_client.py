@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
+import ssl
 import time
-from collections.abc import Iterator
+from typing import Any
 
+import httpcore2
 import httpx2
 
 
-class _Timed(httpx2.SyncByteStream):
-    """A body that must be complete by a time, however steadily it drips."""
+class _TimedStream(httpcore2.NetworkStream):
+    """A connection on which an answer must be whole by a time, however steadily it drips.
 
-    def __init__(self, stream: httpx2.SyncByteStream, seconds: float) -> None:
+    The time runs from the last byte of the request, over headers and body alike.
+    """
+
+    def __init__(self, stream: httpcore2.NetworkStream, seconds: float) -> None:
         self._stream = stream
         self._seconds = seconds
         self._until = time.monotonic() + seconds
 
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._stream:
-            yield chunk
-            if time.monotonic() > self._until:
-                raise httpx2.ReadTimeout(f"the body took longer than {self._seconds:g} seconds")
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise httpcore2.ReadTimeout(f"the answer took longer than {self._seconds:g} seconds")
+        return self._stream.read(max_bytes, left if timeout is None else min(timeout, left))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout)
+        self._until = time.monotonic() + self._seconds
 
     def close(self) -> None:
         self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore2.NetworkStream:
+        secured = self._stream.start_tls(ssl_context, server_hostname, timeout)
+        return _TimedStream(secured, self._seconds)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _TimedBackend(httpcore2.SyncBackend):
+    """Opens connections that keep to the time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def connect_tcp(self, *args: Any, **options: Any) -> httpcore2.NetworkStream:
+        return _TimedStream(super().connect_tcp(*args, **options), self._seconds)
 
 
 def http_client(*, timeout: float, trust_env: bool) -> httpx2.Client:
@@ -34,21 +65,19 @@ def http_client(*, timeout: float, trust_env: bool) -> httpx2.Client:
     Parameters
     ----------
     timeout : float
-        Seconds without a byte, and seconds for a whole body, before a try counts as failed.
+        Seconds for a whole answer, headers included, before a try counts as failed.
     trust_env : bool
         Whether the proxies of the environment are used.
     """
-
-    def limit(response: httpx2.Response) -> None:
-        stream = response.stream
-        if isinstance(stream, httpx2.SyncByteStream):
-            response.stream = _Timed(stream, timeout)
-
-    return httpx2.Client(
+    client = httpx2.Client(
         timeout=timeout,
         trust_env=trust_env,
         follow_redirects=False,
-        event_hooks={"response": [limit]},
         # The asker's threads set how many are open; this is only a roof.
         limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=100),
     )
+    # httpx2 has no setting for what opens its connections, with or without a proxy.
+    for transport in (client._transport, *client._mounts.values()):
+        if isinstance(transport, httpx2.HTTPTransport):
+            transport._pool._network_backend = _TimedBackend(timeout)
+    return client

@@ -171,7 +171,7 @@ def test_a_slow_answer_ends_at_the_time_out() -> None:
     """A server that is silent for longer than the time-out is given up in a sentence."""
     with (
         provider([Answer("", delay=1.0)]) as served,
-        pytest.raises(EndpointError, match=r"in up to 2 tries; got nothing for 0\.1 seconds"),
+        pytest.raises(EndpointError, match=r"in up to 2 tries; got no whole answer within 0\.1 seconds"),
     ):
         ask(served, retries=1, timeout=0.1)
 
@@ -222,9 +222,9 @@ def test_what_is_no_completion_is_refused_in_a_sentence(body: str) -> None:
     assert len(str(e.value)) < 500
 
 
-def test_an_answer_that_drips_ends_at_the_time_out() -> None:
-    """A body that comes byte by byte, each in time, is given up as a whole and tried again."""
-    dripping = Answer("x" * 100, drip=0.02)
+@pytest.mark.parametrize("dripping", [Answer("x" * 100, drip=0.02), Answer(drip_headers=0.02)])
+def test_an_answer_that_drips_ends_at_the_time_out(dripping: Answer) -> None:
+    """Headers or a body byte by byte, each in time, are given up as a whole and tried again."""
     with provider([dripping, completion()]) as served:
         assert ask(served, timeout=0.2).text == "Yes"
 
