@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from handoff_eval.evaluation.look import Picture
 
 
+_NOT_ASKED = {"asked of a model": "none", "tokens": "none", "cost of 1,000 conversations": "none"}
+
+
 @dataclass(frozen=True, slots=True)
 class ArmResult:
     """What was found for one arm.
@@ -117,7 +120,7 @@ class Comparison:
             for name, estimate in arm.estimates():
                 row[name] = estimate.short
             if any(other.llm for other in self.arms):
-                row["asked of a model"] = f"{arm.llm.share:.0%}" if arm.llm else "none"
+                row |= _NOT_ASKED if arm.llm is None else arm.llm.cells()
             row["threshold"] = round(arm.point.threshold, 4)
             row["certified"] = "yes" if arm.point.certificate else "no"
             rows.append(row)

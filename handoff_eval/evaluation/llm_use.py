@@ -53,6 +53,15 @@ class LlmUse:
             **self.usage.to_dict(self.price),
         }
 
+    def cells(self) -> dict[str, str]:
+        """Return share, tokens and cost as cells of the arm's row."""
+        cost = self.cost_per_thousand
+        return {
+            "asked of a model": f"{self.share:.0%}",
+            "tokens": f"{self.usage.prompt_tokens:,} in, {self.usage.completion_tokens:,} out",
+            "cost of 1,000 conversations": "no price set" if cost is None else f"{cost:.4g}",
+        }
+
     def sentence(self) -> str:
         """Return it in words."""
         usage = self.usage

@@ -155,6 +155,10 @@ def _arm_metrics(arm: ArmResult) -> Iterator[Metric]:
     for name, estimate in arm.estimates():
         yield from estimate_metrics(name, estimate)
     yield Metric("milliseconds_per_decision", arm.milliseconds_per_decision)
+    if arm.llm is not None:
+        for name, value in arm.llm.to_dict().items():
+            if value is not None:
+                yield Metric(f"llm.{name}", float(value))
 
 
 def estimate_metrics(name: str, estimate: Estimate) -> Iterator[Metric]:
