@@ -159,10 +159,15 @@ class ReferenceFact:
 
 @dataclass(frozen=True, slots=True)
 class LabeledConversation:
-    """A conversation with its label of record."""
+    """A conversation with its label of record.
+
+    `others` holds what the other annotators said, where nobody adjudicated: heads learn from all
+    of them, and everything is judged by the label of record.
+    """
 
     conversation: Conversation
     label: Label
+    others: tuple[Label, ...] = ()
 
     @property
     def weight(self) -> float:

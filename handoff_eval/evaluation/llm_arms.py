@@ -17,12 +17,10 @@ from handoff_eval.llm.cost import Meter
 from handoff_eval.settings import Price
 from handoff_eval.trigger import Trigger
 from handoff_eval.triggers.cascade import DEFAULT_SHARE, Band, CascadeTrigger, choose_band
-from handoff_eval.triggers.out_of_fold import out_of_fold_scores
+from handoff_eval.triggers.classifier import ClassifierTrigger
 from handoff_eval.triggers.prompt import PromptTrigger
 from handoff_eval.triggers.prompt_template import PromptTemplate
 from handoff_eval.triggers.shots import Shot, choose_shots
-
-Train = Callable[[Sequence[LabeledConversation]], Trigger]
 
 BATCH_TURNS = 16
 """Few, since a decision takes long and progress is to be seen."""
@@ -90,20 +88,26 @@ class LlmArms:
         meter = self._meter()
         return self._arm(self._prompt(meter), meter)
 
-    def cascade(self, train: Train, first: Trigger, *, seed: int) -> Arm:
+    def cascade(self, first: ClassifierTrigger) -> Arm:
         """Return the arm that asks the model where the first trigger's score lies in the band.
+
+        The band is chosen by the scores that the first trigger's training held out.
 
         Parameters
         ----------
-        train : callable
-            Gives the first trigger from labelled conversations; for the folds.
-        first : Trigger
-            What it gave from all of train.
-        seed : int
-            Of the folds whose held-out scores choose the band.
+        first : ClassifierTrigger
+            Trained on all of train.
         """
-        unseen = out_of_fold_scores(self._train, train, seed=seed)
-        band = choose_band(self._train, unseen, share=self._plan.share)
+        judged = [
+            (item, scores)
+            for item, scores in zip(self._train, first.held_out, strict=True)
+            if not np.isnan(scores).any()
+        ]
+        band = choose_band(
+            [item for item, _ in judged],
+            [scores for _, scores in judged],
+            share=self._plan.share,
+        )
         meter = self._meter()
         arm = self._arm(CascadeTrigger(first, self._prompt(meter), band), meter)
         return replace(arm, asked=lambda conversations: _in_band(first, band, conversations))

@@ -81,11 +81,19 @@ class Dataset:
     def labeled(self, split: Split | None = None) -> tuple[LabeledConversation, ...]:
         """Return the labelled conversations of one split (None: all) with the label of record.
 
-        That label is the adjudicated one where there is one, else the last one written.
+        That label is the adjudicated one where there is one, else the last one written, beside
+        which the other annotators' stand.
         """
         counting = self.labels_of_record()
+        others: dict[str, tuple[Label, ...]] = {}
+        for label in self.labels:
+            held = counting[label.conversation_id]
+            if label is not held and held.annotator != ADJUDICATED:
+                others[label.conversation_id] = (*others.get(label.conversation_id, ()), label)
         return tuple(
-            LabeledConversation(conversation, counting[conversation.id])
+            LabeledConversation(
+                conversation, counting[conversation.id], others.get(conversation.id, ())
+            )
             for conversation in self._of(split)
             if conversation.id in counting
         )

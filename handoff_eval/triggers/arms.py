@@ -12,7 +12,7 @@ ARMS = {
     "minilm_words": "MiniLM embeddings and words under one trained head",
     "setfit": "MiniLM fine-tuned on half of train in the SetFit way, head on the other (minutes)",
     "prompt": "the instruction as a prompt to a language model (local SmolLM2-135M by default)",
-    "cascade": "minilm, and the prompt where it is unsure",
+    "cascade": "minilm_words, and the prompt where it is unsure",
 }
 """Name and one-line help of each arm."""
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from handoff_eval.conversation import Role, Turn
 from handoff_eval.trigger import Explanation
 from handoff_eval.triggers.feature_maps import FeatureMap, width
@@ -27,10 +30,20 @@ class ClassifierTrigger:
         The arm's name in tables.
     note : str
         What a reader must know of its training, said in the description.
+    held_out : tuple of float arrays
+        The scores of each conversation it learnt from at its decision points, by heads that saw
+        none of the customer, on the scale of its own; NaN where no fold could. Empty when read
+        from a bundle.
     """
 
     def __init__(
-        self, features: FeatureMap, head: Head, *, name: str = "minilm", note: str = ""
+        self,
+        features: FeatureMap,
+        head: Head,
+        *,
+        name: str = "minilm",
+        note: str = "",
+        held_out: tuple[NDArray[np.float64], ...] = (),
     ) -> None:
         expected = width(features)
         if head.width != expected:
@@ -41,6 +54,7 @@ class ClassifierTrigger:
         self.name = name
         self.features = features
         self.head = head
+        self.held_out = held_out
         self.description = f"{features.description}, trained head on {expected} features"
         if note:
             self.description += f"; {note}"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.conversation import Turn
-from handoff_eval.encoders.base import Encoder
+from handoff_eval.encoders.base import Encoder, encode_spoken
 from handoff_eval.triggers import features
 
 
@@ -79,7 +79,7 @@ class TurnFeatures:
 
     def encode(self, turns: Sequence[Turn]) -> list[features.Observation]:
         """Return one observation a turn; each distinct text is encoded once a call."""
-        return features.observe(turns, self.encoder.encode([turn.text for turn in turns]))
+        return features.observe(turns, encode_spoken(self.encoder, turns))
 
     def start(self) -> features.State:
         """Return the state before the first turn."""

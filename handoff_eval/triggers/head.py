@@ -88,7 +88,7 @@ class LinearHead:
 
         Rows are summed in double precision, so a score doesn't depend on its batch.
         """
-        return _logistic(rows.astype(np.float64) @ self.weights.astype(np.float64) + self.bias)
+        return logistic(rows.astype(np.float64) @ self.weights.astype(np.float64) + self.bias)
 
     def reason(self, row: NDArray[np.float32]) -> Reason | None:
         """Return the likeliest reason of one row, shape (features,)."""
@@ -124,7 +124,7 @@ class EstimatorHead:
 
     def score(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the score in [0, 1] of each row, shape (rows,)."""
-        return _logistic(self.values(rows) * self.sigmoid.slope + self.sigmoid.shift)
+        return logistic(self.values(rows) * self.sigmoid.slope + self.sigmoid.shift)
 
     def reason(self, row: NDArray[np.float32]) -> Reason | None:
         """Return the likeliest reason of one row, shape (features,)."""
@@ -142,6 +142,7 @@ def log_odds(chance: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def _logistic(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+def logistic(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 / (1 + exp(-z)) of each value, which is cut at 50 from either side of 0."""
     result: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(logits, -50, 50)))
     return result

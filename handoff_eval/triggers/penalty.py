@@ -88,7 +88,7 @@ def held_out(
     predict : callable
         Takes the rows to fit on and the rows to judge; gives the values of the latter.
     """
-    values = np.zeros(len(points.due))
+    values = np.zeros(points.rows.shape[0])
     for inside, outside in splits:
         rows = points.of_conversations(outside)
         values[rows] = predict(points.of_conversations(inside), rows)
@@ -102,7 +102,7 @@ def fit_linear(
     """Return weights and bias in the units of the raw columns."""
     from sklearn.linear_model import LogisticRegression
 
-    used = rows[points.weights[rows] > 0]
+    used, due, counts = points.lessons(rows)
     scale = plan.scale(points.rows[used], blocks)
     kept = np.flatnonzero(scale)
     chosen = points.rows[used][:, kept].multiply(scale[kept]).tocsr()
@@ -110,9 +110,7 @@ def fit_linear(
     model = LogisticRegression(
         C=plan.strength, solver="newton-cg" if dense else "lbfgs", max_iter=10_000
     )
-    model.fit(
-        chosen.toarray() if dense else chosen, points.due[used], sample_weight=points.weights[used]
-    )
+    model.fit(chosen.toarray() if dense else chosen, due, sample_weight=counts)
     weights = np.zeros(len(scale))
     weights[kept] = model.coef_[0] * scale[kept]
     return weights, float(model.intercept_[0])

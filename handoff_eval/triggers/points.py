@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,14 @@ from handoff_eval.triggers.feature_maps import FeatureMap, width
 _ROWS = 256
 
 
+class Lessons(NamedTuple):
+    """Rows to fit on, whether the handoff is due at each, and what each weighs."""
+
+    rows: NDArray[np.int64]
+    due: NDArray[np.bool_]
+    weights: NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Points:
     """Every decision point of some labelled conversations.
@@ -22,12 +30,12 @@ class Points:
     Attributes
     ----------
     rows : scipy CSR matrix, shape (points, features)
-    due : bool array, shape (points,)
-        Whether the handoff is due by then.
-    weights : float array, shape (points,)
-        Sum to 1 a conversation. A point before the need of a conversation that has one weighs
-        nothing: it is neither, for annotators differ on the turn, and a fire there is early
-        rather than needless.
+    yes, no : float arrays, shape (points,)
+        How much a point counts as one where the handoff is due, and as one where it isn't. Both
+        together sum to 1 a conversation, shared evenly among its annotators, so that a point they
+        differ on counts as either by their votes. A point before the need of a conversation that
+        has one counts as neither: annotators differ on the turn, and a fire there is early rather
+        than needless.
     offsets : int array, shape (conversations + 1,)
         The points of conversation i are `offsets[i]:offsets[i + 1]`.
     at : int array, shape (conversations,)
@@ -35,8 +43,8 @@ class Points:
     """
 
     rows: Any
-    due: NDArray[np.bool_]
-    weights: NDArray[np.float64]
+    yes: NDArray[np.float64]
+    no: NDArray[np.float64]
     offsets: NDArray[np.int64]
     at: NDArray[np.int64]
 
@@ -63,18 +71,28 @@ class Points:
         if states:
             blocks.append(csr_matrix(features.rows(states, closed)))
         at = np.array([-1 if item.due is None else item.due for item in labeled], dtype=np.int64)
-        place = np.concatenate([np.arange(size) for size in sizes])
-        need = np.repeat(at, sizes)
-        due = (need >= 0) & (place >= need)
-        counted = due | (need < 0)
-        offsets = np.append(0, np.cumsum(sizes))
-        total = np.add.reduceat(counted.astype(float), offsets[:-1])
-        return cls(vstack(blocks).tocsr(), due, counted / np.repeat(total, sizes), offsets, at)
+        yes, no = (
+            np.concatenate(side)
+            for side in zip(
+                *(_votes(item, size) for item, size in zip(labeled, sizes, strict=True)),
+                strict=True,
+            )
+        )
+        return cls(vstack(blocks).tocsr(), yes, no, np.append(0, np.cumsum(sizes)), at)
 
     @property
     def positive(self) -> NDArray[np.bool_]:
         """Whether each conversation needs a handoff, shape (conversations,)."""
         return self.at >= 0
+
+    def lessons(self, rows: NDArray[np.int64]) -> Lessons:
+        """Return what a head is fitted on: some points, those that count as either twice."""
+        yes, no = rows[self.yes[rows] > 0], rows[self.no[rows] > 0]
+        both = np.concatenate([yes, no])
+        due = np.arange(len(both)) < len(yes)
+        order = np.argsort(both, kind="stable")
+        weights = np.concatenate([self.yes[yes], self.no[no]])
+        return Lessons(both[order], due[order], weights[order])
 
     def of_conversations(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the row numbers of some conversations."""
@@ -91,3 +109,16 @@ class Points:
         return np.array(
             [scores[start:stop].max() for start, stop in zip(self.offsets[:-1], stops, strict=True)]
         )
+
+
+def _votes(item: LabeledConversation, size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return `yes` and `no` of one conversation's points."""
+    labels = (item.label, *item.others)
+    yes, no = np.zeros(size), np.zeros(size)
+    for label in labels:
+        due = replace(item, label=label).due
+        if due is None:
+            no += 1 / size
+        else:
+            yes[due:] += 1 / (size - due)
+    return yes / len(labels), no / len(labels)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.conversation import Reason, Role, Turn
-from handoff_eval.encoders.base import Encoder
+from handoff_eval.encoders.base import Encoder, encode_spoken
 from handoff_eval.errors import SettingsError
 from handoff_eval.instructions.clauses import parse_instruction
 from handoff_eval.instructions.edits import library
@@ -100,7 +100,7 @@ class SimilarityTrigger:
 
     def encode(self, turns: Sequence[Turn]) -> list[Observation]:
         """Return one observation a turn."""
-        cosines = self.encoder.encode([turn.text for turn in turns]) @ self._vectors.T
+        cosines = encode_spoken(self.encoder, turns) @ self._vectors.T
         return [Observation(turn.role, row) for turn, row in zip(turns, cosines, strict=True)]
 
     def start(self) -> State:

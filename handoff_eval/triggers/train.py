@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,13 @@ from handoff_eval.errors import DataError
 from handoff_eval.triggers.calibration import Sigmoid, fit_sigmoid
 from handoff_eval.triggers.classifier import ClassifierTrigger
 from handoff_eval.triggers.feature_maps import FeatureMap, StackedFeatures, TurnFeatures
-from handoff_eval.triggers.head import EstimatorHead, Head, LinearHead, ReasonHead
+from handoff_eval.triggers.head import EstimatorHead, Head, LinearHead, ReasonHead, logistic
 from handoff_eval.triggers.penalty import Plan, choose_plan, fit_linear, grouped_splits, held_out
 from handoff_eval.triggers.points import Points
 from handoff_eval.triggers.words import learn_words
+
+RAW = Sigmoid(1.0, 0.0)
+"""What stands for a calibration where none was learnt."""
 
 MIN_PER_REASON = 5
 FEW_POSITIVES = 20
@@ -77,12 +80,18 @@ def train_classifier(
     with threadpool_limits(limits=1):
         splits = grouped_splits(points, groups, seed=seed)
         reasons = _fit_reasons(labeled, points, features)
-        trained, sigmoid = (
+        trained, sigmoid, unseen = (
             _linear(points, splits, features, reasons)
             if head is None
             else _estimator(points, splits, head, reasons)
         )
-    return ClassifierTrigger(features, trained, name=name, note=_note(int(positive.sum()), sigmoid))
+    return ClassifierTrigger(
+        features,
+        trained,
+        name=name,
+        note=_note(int(positive.sum()), sigmoid),
+        held_out=tuple(np.split(unseen, points.offsets[1:-1])),
+    )
 
 
 def _features(
@@ -102,30 +111,31 @@ def _features(
     return parts[0] if len(parts) == 1 else StackedFeatures(parts)
 
 
+class _Trained(NamedTuple):
+    head: Head
+    sigmoid: Sigmoid | None
+    unseen: NDArray[np.float64]
+
+
 def _linear(
     points: Points, splits: list[Any], features: FeatureMap, reasons: ReasonHead
-) -> tuple[Head, Sigmoid | None]:
+) -> _Trained:
     plan, values, judged = choose_plan(points, splits, features.blocks)
     sigmoid = _sigmoid(points, values, judged)
-    weights, bias = fit_linear(points, np.arange(len(points.due)), plan, features.blocks)
-    slope, shift = sigmoid or Sigmoid(1.0, 0.0)
-    return LinearHead(
-        (weights * slope).astype(np.float32), float(bias * slope + shift), reasons
-    ), sigmoid
+    weights, bias = fit_linear(points, np.arange(points.rows.shape[0]), plan, features.blocks)
+    slope, shift = sigmoid or RAW
+    head = LinearHead((weights * slope).astype(np.float32), float(bias * slope + shift), reasons)
+    return _Trained(head, sigmoid, _unseen(points, values, judged, sigmoid))
 
 
-def _estimator(
-    points: Points, splits: list[Any], estimator: Any, reasons: ReasonHead
-) -> tuple[Head, Sigmoid | None]:
+def _estimator(points: Points, splits: list[Any], estimator: Any, reasons: ReasonHead) -> _Trained:
     from sklearn.base import clone
 
     def fit(rows: NDArray[np.int64]) -> Any:
-        used = rows[points.weights[rows] > 0]
+        used, due, weights = points.lessons(rows)
         model = clone(estimator)
         try:
-            return model.fit(
-                points.rows[used].toarray(), points.due[used], sample_weight=points.weights[used]
-            )
+            return model.fit(points.rows[used].toarray(), due, sample_weight=weights)
         except TypeError as error:
             raise DataError(
                 f"Expected a head whose fit takes sample_weight, so that a conversation counts "
@@ -133,13 +143,14 @@ def _estimator(
             ) from None
 
     def values(model: Any, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        raw = EstimatorHead(model, Sigmoid(1.0, 0.0), reasons)
+        raw = EstimatorHead(model, RAW, reasons)
         return raw.values(points.rows[rows].toarray())
 
     found, judged = held_out(points, splits, lambda inside, outside: values(fit(inside), outside))
     sigmoid = _sigmoid(points, found, judged)
-    model = fit(np.arange(len(points.due)))
-    return EstimatorHead(model, sigmoid or Sigmoid(1.0, 0.0), reasons), sigmoid
+    model = fit(np.arange(points.rows.shape[0]))
+    fitted = EstimatorHead(model, sigmoid or RAW, reasons)
+    return _Trained(fitted, sigmoid, _unseen(points, found, judged, sigmoid))
 
 
 def _sigmoid(
@@ -149,6 +160,21 @@ def _sigmoid(
     if len(set(positive)) < 2:
         return None
     return fit_sigmoid(points.peaks(values)[judged], positive)
+
+
+def _unseen(
+    points: Points,
+    values: NDArray[np.float64],
+    judged: NDArray[np.int64],
+    sigmoid: Sigmoid | None,
+) -> NDArray[np.float64]:
+    """Return the held-out scores on the scale of the trigger, NaN where nobody was judged."""
+    scores = np.full(len(values), np.nan)
+    if len(judged):
+        rows = points.of_conversations(judged)
+        slope, shift = sigmoid or RAW
+        scores[rows] = logistic(values[rows] * slope + shift)
+    return scores
 
 
 def _note(positives: int, sigmoid: Sigmoid | None) -> str:

@@ -19,10 +19,10 @@ from handoff_eval.evaluation.llm_arms import LlmArms, LlmPlan
 from handoff_eval.evaluation.replay import replay
 from handoff_eval.handoff import Budget
 from handoff_eval.settings import Price
+from handoff_eval.tracking.entries import Metric, arm_entries
+from handoff_eval.tracking.origin import Origin
 from handoff_eval.transcripts.read import Dataset
-from handoff_eval.trigger import Trigger
 from handoff_eval.triggers.cascade import Band, CascadeTrigger, choose_band
-from handoff_eval.triggers.out_of_fold import out_of_fold_scores
 from handoff_eval.triggers.prompt import PromptTrigger
 from handoff_eval.triggers.train import train_classifier
 from tests.builders import labeled, talk
@@ -173,46 +173,6 @@ def test_one_kind_of_point_is_no_ground_for_a_band() -> None:
         choose_band(points("--"), [np.array([0.5])] * 2, share=0.5)
 
 
-class Remembering(Scores):
-    """A trigger that scores 1 what a customer it was trained on says, and 0 all else."""
-
-    def __init__(self, seen: Sequence[LabeledConversation]) -> None:
-        self.seen = {turn.text for item in seen for turn in item.conversation.turns}
-
-    def encode(self, turns: Sequence) -> list[float]:
-        """Return whether each text was seen in training."""
-        return [float(turn.text in self.seen) for turn in turns]
-
-
-def test_held_out_scores_know_nothing_of_the_customer() -> None:
-    """Each customer says one thing twice: where it is scored, it was never seen in training."""
-    items = [
-        labeled(talk(f"C: {n}", "A: ok", id=f"{n}-{i}", customer=f"u{n}"), handoff=n % 2 == 0)
-        for n in range(12)
-        for i in range(2)
-    ]
-    sizes: list[int] = []
-
-    def train(inside: Sequence[LabeledConversation]) -> Trigger:
-        sizes.append(len(inside))
-        return Remembering(inside)
-
-    scores = out_of_fold_scores(items, train)
-
-    # The close follows the agent's "ok", which was seen; the customer's own words were not.
-    assert [s.tolist() for s in scores] == [[0.0, 1.0]] * 24
-    assert len(sizes) == 5
-    assert sum(sizes) == 4 * 24
-
-
-def test_too_few_customers_to_hold_any_out_is_a_sentence() -> None:
-    """Three of a kind leave a fold with two, and others with none to spare."""
-    items = [labeled(talk("C: 1", id=f"{n}", customer=f"u{n}"), handoff=n < 3) for n in range(9)]
-
-    with pytest.raises(DataError, match=r"at least 4 customers with and 4 without .*; got 3"):
-        out_of_fold_scores(items, Remembering)
-
-
 def test_the_draw_of_who_asks_less_holds_that_of_who_asks_more() -> None:
     """So the cascade is compared with the prompt on all that the prompt was asked."""
     every = sample_conversations(TRAINING, 60, seed=3)
@@ -228,10 +188,7 @@ def test_the_cascade_is_reported_against_both_of_its_parts(dataset: Dataset) -> 
     """Recall, volume and cost of all three, paired, with the share of decisions asked."""
     train = dataset.labeled(Split.TRAIN)
 
-    def fit(labeled: Sequence[LabeledConversation]) -> Trigger:
-        return train_classifier(labeled, HashingEncoder(16), name="minilm")
-
-    first = fit(train)
+    first = train_classifier(train, HashingEncoder(16), words=True, name="minilm_words")
     plan = LlmPlan(max_decisions=180, share=0.2, shots=2, price=Price(1.0, 2.0))
     arms = LlmArms(
         train,
@@ -240,12 +197,12 @@ def test_the_cascade_is_reported_against_both_of_its_parts(dataset: Dataset) -> 
         encoder=lambda: HashingEncoder(16),
         plan=plan,
     )
-    three = [Arm(first), arms.prompt(), arms.cascade(fit, first, seed=0)]
+    three = [Arm(first), arms.prompt(), arms.cascade(first)]
     found = compare(dataset, three, Budget(20, 0.8, 200, prevalence=0.05))
     document = {arm["name"]: arm for arm in found.to_dict()["arms"]}
     prompt, cascade = found.arm("prompt").llm, found.arm("cascade").llm
 
-    assert document["minilm"]["llm"] is None
+    assert document["minilm_words"]["llm"] is None
     assert prompt is not None
     assert cascade is not None
     assert prompt.asked == prompt.decisions <= 180
@@ -258,9 +215,22 @@ def test_the_cascade_is_reported_against_both_of_its_parts(dataset: Dataset) -> 
     assert (cascade.cost_per_thousand or 0) < (prompt.cost_per_thousand or 0)
     assert {frozenset((pair.first, pair.second)) for pair in found.pairs} == {
         frozenset(pair)
-        for pair in (("minilm", "prompt"), ("minilm", "cascade"), ("prompt", "cascade"))
+        for pair in (("minilm_words", "prompt"), ("minilm_words", "cascade"), ("prompt", "cascade"))
     }
-    assert found.frame()["asked of a model"].tolist()[:2] == ["none", "100%"]
+    rows = found.frame()
+    assert rows["asked of a model"].tolist()[:2] == ["none", "100%"]
+    assert rows["tokens"]["cascade"] == (
+        f"{cascade.usage.prompt_tokens:,} in, {cascade.usage.completion_tokens:,} out"
+    )
+    assert rows["cost of 1,000 conversations"]["cascade"] == f"{cascade.cost_per_thousand:.4g}"
+    logged = {
+        entry.name: entry.value
+        for entry in arm_entries(found, found.arm("cascade"), origin=Origin(None, False, {}, ()))
+        if isinstance(entry, Metric)
+    }
+    assert logged["llm.asked"] == cascade.asked
+    assert logged["llm.prompt_tokens"] == cascade.usage.prompt_tokens
+    assert logged["llm.cost"] == pytest.approx(document["cascade"]["llm"]["cost"])
     assert "for 1,000 such conversations" in cascade.sentence()
 
 

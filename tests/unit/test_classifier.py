@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from handoff_eval.conversation import Reason
+from handoff_eval.encoders.base import encode_spoken
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.replay import replay
@@ -160,3 +163,32 @@ def test_words_that_nobody_shares_are_refused() -> None:
 
     with pytest.raises(DataError, match="at least 2 conversations of train share"):
         train_classifier(items, None, words=True)
+
+
+def test_held_out_scores_are_kept_on_the_triggers_scale() -> None:
+    """Every point of train has a score by another head, in [0, 1] and near the trigger's own."""
+    trigger = train_classifier(TRAINING, ENCODER)
+    played = replay(trigger, [item.conversation for item in TRAINING])
+    flat = np.concatenate(trigger.held_out)
+
+    assert [len(s) for s in trigger.held_out] == np.diff(played.offsets).tolist()
+    assert np.all((flat > 0) & (flat < 1))
+    assert np.abs(flat - played.scores).max() > 1e-3
+    assert np.corrcoef(flat, played.scores)[0, 1] > 0.9
+
+
+def test_encoding_spends_no_time_on_system_turns() -> None:
+    """Tool results, however long, never reach the encoder, and get the zero vector."""
+    asked: list[str] = []
+
+    class Noting(HashingEncoder):
+        def encode(self, texts: Sequence[str]) -> np.ndarray:
+            asked.extend(texts)
+            return super().encode(texts)
+
+    encoder = Noting(16)
+    vectors = encode_spoken(encoder, talk("S: {json}", "C: hi", "S: more", "A: ok").turns)
+
+    assert asked == ["hi", "ok"]
+    assert vectors[[1, 3]].tolist() == HashingEncoder(16).encode(["hi", "ok"]).tolist()
+    assert not vectors[[0, 2]].any()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from handoff_eval.conversation import LabeledConversation
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.triggers.feature_maps import TurnFeatures
-from handoff_eval.triggers.penalty import choose_plan, fit_linear, grouped_splits, held_out
+from handoff_eval.triggers.penalty import (
+    DEFAULT_PLAN,
+    choose_plan,
+    fit_linear,
+    grouped_splits,
+    held_out,
+)
 from handoff_eval.triggers.points import Points
 from tests.builders import labeled, talk
 from tests.training import TRAINING
@@ -24,8 +33,40 @@ def test_a_conversation_counts_once_and_not_before_its_need() -> None:
     points = Points.of(ITEMS, FEATURES)
 
     # Four points of which three are due; two points of a negative.
-    assert points.weights == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3, 1 / 2, 1 / 2])
-    assert points.due.tolist() == [False, True, True, True, False, False]
+    assert points.yes == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3, 0, 0])
+    assert points.no == pytest.approx([0, 0, 0, 0, 1 / 2, 1 / 2])
+
+
+def test_where_annotators_differ_a_point_counts_as_either() -> None:
+    """One of two says no: half of a half at both points, and the rest on the one that is due."""
+    item = labeled(talk("C: a", id="1"), handoff=True)
+    doubted = replace(item, others=(replace(item.label, handoff=False),))
+    points = Points.of([doubted], FEATURES)
+
+    # Two points, due at the close: yes 0 and 1, no 1/2 and 1/2, each by half of the votes.
+    assert points.yes == pytest.approx([0, 1 / 2])
+    assert points.no == pytest.approx([1 / 4, 1 / 4])
+    rows, due, weights = points.lessons(np.arange(2))
+    assert rows.tolist() == [0, 1, 1]
+    assert due.tolist() == [False, True, False]
+    assert weights == pytest.approx([1 / 4, 1 / 2, 1 / 4])
+
+
+def test_a_doubted_label_moves_the_head_less() -> None:
+    """What one of two annotators denies is learnt at half strength, whoever wrote last."""
+    plain = [*TRAINING]
+    asked = replace(TRAINING[0], label=replace(TRAINING[0].label, handoff=False, at_turn=None))
+    doubted = [replace(TRAINING[0], others=(asked.label,)), *plain[1:]]
+    turned = [replace(asked, others=(TRAINING[0].label,)), *plain[1:]]
+
+    def at_due(items: list[LabeledConversation]) -> float:
+        points = Points.of(items, FEATURES)
+        everything = np.arange(points.rows.shape[0])
+        weights, bias = fit_linear(points, everything, DEFAULT_PLAN, FEATURES.blocks)
+        return float((points.rows @ weights + bias)[-1 + points.offsets[1]])
+
+    assert at_due([asked, *plain[1:]]) < at_due(doubted) < at_due(plain)
+    assert at_due(turned) == pytest.approx(at_due(doubted))
 
 
 def test_peaks_on_time_stop_at_the_need() -> None:
@@ -51,7 +92,7 @@ def test_no_customer_is_judged_by_a_head_that_saw_them() -> None:
 
     values, judged = held_out(points, splits, predict)
 
-    assert values.tolist() == [1.0] * len(points.due)
+    assert values.tolist() == [1.0] * points.rows.shape[0]
     assert sorted(judged.tolist()) == list(range(len(items)))
 
 

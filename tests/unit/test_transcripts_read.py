@@ -315,6 +315,13 @@ def test_the_label_of_record(three: Dataset) -> None:
     assert of_record == {"c-1": "adjudicated", "c-2": "a2", "c-3": "a1"}
 
 
+def test_what_nobody_adjudicated_keeps_every_annotator(three: Dataset) -> None:
+    """The other labels stand beside the one of record, and an adjudication settles them."""
+    others = {i.conversation.id: [label.annotator for label in i.others] for i in three.labeled()}
+
+    assert others == {"c-1": [], "c-2": ["a1"], "c-3": []}
+
+
 def test_a_split_has_its_own_labels_and_counts(three: Dataset) -> None:
     """Asking for one split gives that split in file order, with its own numbers."""
     tune = three.counts(Split.TUNE)
