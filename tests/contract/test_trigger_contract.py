@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from handoff_eval.conversation import Conversation, Role, Split, Turn
 from handoff_eval.encoders.hashing import HashingEncoder
+from handoff_eval.encoders.minilm import load_minilm, load_minilm_int8
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.replay import replay
 from handoff_eval.llm.asker import Asker, default_asker
@@ -27,6 +29,7 @@ from handoff_eval.triggers.prompt import PromptTrigger
 from handoff_eval.triggers.shots import Shot
 from handoff_eval.triggers.similarity import SimilarityTrigger
 from handoff_eval.triggers.train import train_classifier
+from handoff_eval.triggers.trained import train_setfit
 from tests.builders import static_encoder, talk
 from tests.fakes import WordCountingAsker
 from tests.llm_provider import Answer, completion, provider
@@ -65,7 +68,7 @@ def prompt(asker: Asker | None = None) -> PromptTrigger:
 
 
 def cascade(asker: Asker | None = None) -> Trigger:
-    return CascadeTrigger(hashing(), prompt(asker), Band(0.05, 0.9, share=0.5))
+    return CascadeTrigger(hashing_words(), prompt(asker), Band(0.05, 0.9, share=0.5))
 
 
 def served_word_counter(body: dict[str, Any]) -> Answer:
@@ -101,7 +104,33 @@ def machine() -> Trigger:
     return train_classifier(TRAINING, HashingEncoder(64), head=LinearSVC(), name="machine")
 
 
-EXPORTABLE = [keyword, similarity, hashing, words, static, hashing_words, forest, machine]
+@cache
+def minilm() -> Trigger:
+    return train_classifier(TRAINING, load_minilm())
+
+
+@cache
+def minilm_int8() -> Trigger:
+    return train_classifier(TRAINING, load_minilm_int8(), name="minilm_int8")
+
+
+@cache
+def minilm_words() -> Trigger:
+    return train_classifier(TRAINING, load_minilm(), words=True, name="minilm_words")
+
+
+@cache
+def setfit() -> Trigger:
+    return train_setfit(TRAINING, steps=2)
+
+
+EXPORTABLE = [
+    *(keyword, similarity, hashing, words, static, hashing_words, forest, machine),
+    *(
+        pytest.param(make, marks=pytest.mark.slow)
+        for make in (minilm, minilm_int8, minilm_words, setfit)
+    ),
+]
 
 
 @pytest.fixture(params=[*EXPORTABLE, prompt, cascade], ids=lambda make: make.__name__)

@@ -171,7 +171,9 @@ def test_a_slow_answer_ends_at_the_time_out() -> None:
     """A server that is silent for longer than the time-out is given up in a sentence."""
     with (
         provider([Answer("", delay=1.0)]) as served,
-        pytest.raises(EndpointError, match=r"in up to 2 tries; got no whole answer within 0\.1 seconds"),
+        pytest.raises(
+            EndpointError, match=r"in up to 2 tries; got no whole answer within 0\.1 seconds"
+        ),
     ):
         ask(served, retries=1, timeout=0.1)
 
