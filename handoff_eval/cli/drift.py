@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Look at the log; 1 when the promise is at risk, 3 when it has expired."""
-    from datetime import UTC
+    from datetime import UTC, datetime
     from zoneinfo import ZoneInfo
 
     from handoff_eval.cli.logs import read_beside

@@ -1,8 +1,8 @@
 """Export the chosen trigger of a comparison as a bundle that decides exactly as measured.
 
-RUN is the MLflow run that 'handoff-eval compare' printed: its id, the beginning of its id or its
-name. The bundle is written only when it scores and decides the whole test split as the comparison
-did, and with it a model card, card.md.
+RUN is the MLflow run that 'handoff-eval compare' printed: its id, the beginning of its id, its
+name, or 'latest'. The bundle is written only when it scores and decides the whole test split as
+the comparison did, and with it a model card, card.md.
 """
 
 from __future__ import annotations

@@ -91,8 +91,8 @@ class GateReport:
             f"{self.positives} positives, McNemar p {self.p_value:.2g}; a drop of up to "
             f"{100 * self.largest_drop:.1f} points is possible, {100 * self.recall_margin:g} "
             f"allowed); volume {v0:.1%} to {v1:.1%} of conversations at a prevalence of "
-            f"{self.prevalence:.1%} (a growth of up to {self.largest_growth:.0%} is possible, "
-            f"{self.volume_margin:.0%} allowed)."
+            f"{self.prevalence:.1%} ({_more(self.largest_growth)}, "
+            f"{self.volume_margin:.0%} more allowed)."
         )
 
     def frame(self) -> pd.DataFrame:
@@ -284,6 +284,12 @@ def _largest_growth(
     if volumes[0] == 0:
         return limit
     return max(limit, (volumes[1] - volumes[0] + (1 - prevalence) * unseen) / volumes[0])
+
+
+def _more(growth: float) -> str:
+    if growth < 0:
+        return f"at least {-growth:.0%} fewer"
+    return f"up to {growth:.0%} more possible"
 
 
 def _growth(before: float, after: float) -> float:

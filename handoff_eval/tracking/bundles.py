@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 BUNDLE, SCORES, MEASURED = "bundle", "scores.csv", "measured.json"
 """Names of an arm's artifacts: its bundle without the encoder, its scores, what was measured."""
 
+LATEST = "latest"
+"""Stands for the comparison made last."""
+
 NOT_EXPORTED = "handoff_eval.not_exported"
 """Tag of an arm that has no bundle, with the reason."""
 
@@ -77,7 +80,7 @@ def find_arm(where: str, *, arm: str | None = None) -> LoggedArm:
     ----------
     where : str
         The run of a comparison, whose chosen arm is meant, or of one arm: its id, the beginning
-        of its id, or its name.
+        of its id, its name, or "latest" for the comparison made last.
     arm : str, optional
         Another arm than the chosen one.
 
@@ -116,6 +119,9 @@ def find_arm(where: str, *, arm: str | None = None) -> LoggedArm:
 def _find_run(client: MlflowClient, where: str, uri: str) -> Run:
     experiment = client.get_experiment_by_name(EXPERIMENT)
     runs = [] if experiment is None else _all_runs(client, experiment.experiment_id)
+    latest = next((run for run in runs if run.data.tags.get(_KIND) == "comparison"), None)
+    if where == LATEST and latest is not None:
+        return latest
     found = [run for run in runs if run.info.run_id == where]
     if not found and _ID.fullmatch(where):
         found = [run for run in runs if run.info.run_id.startswith(where)]
@@ -128,7 +134,6 @@ def _find_run(client: MlflowClient, where: str, uri: str) -> Run:
         raise SettingsError(
             f"Expected one run; {where!r} fits {len(found)}, such as {some}. Give the id."
         )
-    latest = next((run for run in runs if run.data.tags.get(_KIND) == "comparison"), None)
     hint = (
         "Make one with 'handoff-eval compare'."
         if latest is None

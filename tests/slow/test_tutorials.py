@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -58,7 +59,8 @@ def test_a_tutorial_runs_as_written(page: Path, tmp_path: Path) -> None:
                 shell.stdin.flush()
                 _wait_for(done, shell, printed)
         finally:
-            os.killpg(shell.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
 
     assert quoted > 0
 
