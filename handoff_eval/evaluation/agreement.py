@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handoff_eval.conversation import Conversation, LabeledConversation, Split
+from handoff_eval.conversation import ADJUDICATED, Conversation, LabeledConversation, Split
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.intervals import (
     Estimate,
@@ -27,6 +28,9 @@ from handoff_eval.evaluation.intervals import (
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.replay import Replay
 from handoff_eval.transcripts.read import Dataset
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNNAMED = "unnamed"
 """What labels without an annotator are listed under."""
@@ -213,6 +217,40 @@ def agreement(
         different=_ids(shared, one != other),
         apart=_ids(shared, both & ~near),
     )
+
+
+def annotator_agreements(dataset: Dataset, *, seed: int = 0) -> tuple[Agreement, ...]:
+    """Return the agreement of each two named annotators who share a conversation.
+
+    The adjudicated labels are no annotator's: they were given in sight of the others.
+    """
+    named = [name for name in annotators(dataset) if name not in {UNNAMED, ADJUDICATED}]
+    return tuple(
+        agreement(dataset.conversations, first=one, second=other, seed=seed)
+        for one, other in combinations([annotator_answers(dataset, name) for name in named], 2)
+        if one.points.keys() & other.points.keys()
+    )
+
+
+def agreement_frame(agreements: Sequence[Agreement]) -> pd.DataFrame:
+    """Return one row a pair of annotators, each share with its interval and its own n."""
+    import pandas as pd
+
+    rows = [
+        {
+            "pair": f"{pair.first}, {pair.second}",
+            "n": pair.conversations,
+            "both": pair.both,
+            "first only": pair.first_only,
+            "second only": pair.second_only,
+            "neither": pair.neither,
+            "kappa": pair.kappa.short,
+            "same answer": pair.same.short,
+            "within one decision point": str(pair.within_one_point),
+        }
+        for pair in agreements
+    ]
+    return pd.DataFrame(rows).set_index("pair")
 
 
 def cohen_kappa(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handoff_eval.errors import SettingsError
 from handoff_eval.evaluation.checks import (
@@ -19,6 +19,9 @@ from handoff_eval.evaluation.checks.base import CannotRun, Check, Finding, Input
 from handoff_eval.severity import Severity
 from handoff_eval.transcripts.read import Dataset
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 CHECKS: tuple[Check, ...] = (
     *structure.CHECKS,
     *amounts.CHECKS,
@@ -27,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     *leaks.CHECKS,
     *background.CHECKS,
 )
+SHOWN_EXAMPLES = 3
 _CAN_BE_ERRORS = structure.CHECKS
 
 
@@ -60,6 +64,17 @@ class CheckReport:
     def has_errors(self) -> bool:
         """Whether any finding makes the numbers wrong."""
         return any(finding.severity is Severity.ERROR for finding in self.findings)
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a finding, with the first of what it concerns."""
+        import pandas as pd
+
+        rows = [
+            (f.code, f.severity.value, f.count, f.sentence, "; ".join(f.examples[:SHOWN_EXAMPLES]))
+            for f in self.findings
+        ]
+        columns = ["code", "severity", "count", "finding", "such as"]
+        return pd.DataFrame(rows, columns=columns).set_index("code")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""

@@ -107,6 +107,13 @@ class Comparison:
         """Return the result of one arm."""
         return next(arm for arm in self.arms if arm.name == name)
 
+    def pair(self, first: str, second: str) -> PairedDifference:
+        """Return how much more the first of two arms catches at equal volume."""
+        for pair in self.pairs:
+            if {pair.first, pair.second} == {first, second}:
+                return pair if pair.first == first else pair.reversed()
+        raise KeyError(f"{first} and {second}")
+
     def frame(self) -> pd.DataFrame:
         """Return one row an arm, every metric as a value with its interval and n."""
         import pandas as pd

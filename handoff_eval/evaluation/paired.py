@@ -58,6 +58,12 @@ class PairedDifference:
     p_value: float
     p_adjusted: float
 
+    def reversed(self) -> PairedDifference:
+        """Return the same difference the other way round."""
+        of = self.difference
+        turned = replace(of, value=-of.value, low=-of.high, high=-of.low)
+        return replace(self, first=self.second, second=self.first, difference=turned)
+
     @property
     def verdict(self) -> str:
         """Which is better, or that no difference was shown and what showing one would take."""

@@ -16,6 +16,8 @@ from handoff_eval.errors import DataError, LeakageError
 from handoff_eval.evaluation.agreement import (
     Answers,
     agreement,
+    agreement_frame,
+    annotator_agreements,
     annotator_answers,
     annotators,
     cohen_kappa,
@@ -199,3 +201,23 @@ def test_anybody_agrees_with_themselves(points: list[int | None]) -> None:
     assert found.same.value == 1
     assert found.different == found.apart == ()
     assert math.isnan(found.kappa.value) or found.kappa.value == pytest.approx(1)
+
+
+def test_every_two_annotators_who_share_a_conversation_are_compared(tmp_path: Path) -> None:
+    """Adjudicated labels and people who share nothing make no pair; a row holds the matrix."""
+    given = [("ana", 0, 0), ("ben", 0, None), ("ana", 1, 0), ("ben", 1, 0), ("cem", 2, 0)]
+    write_dataset(
+        tmp_path,
+        conversations=talks(3),
+        labels=[
+            Label(f"c-{i}", handoff=turn is not None, at_turn=turn, annotator=name)
+            for name, i, turn in [*given, ("adjudicated", 0, 0)]
+        ],
+    )
+
+    pairs = annotator_agreements(read_dataset(tmp_path))
+    row = agreement_frame(pairs).loc["ana, ben"]
+
+    assert [(pair.first, pair.second) for pair in pairs] == [("ana", "ben")]
+    assert row[["n", "both", "first only", "second only", "neither"]].tolist() == [2, 1, 1, 0, 0]
+    assert row["within one decision point"].endswith("n=1")

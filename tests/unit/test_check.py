@@ -60,6 +60,16 @@ def test_errors_come_first() -> None:
     assert report.has_errors
 
 
+def test_the_frame_holds_every_finding_in_order() -> None:
+    """One row a finding, with its sentence and the first few of what it concerns."""
+    report = check_dataset(broken())
+    table = report.frame()
+
+    assert table.index.tolist() == [finding.code for finding in report.findings]
+    assert table["finding"].tolist() == [finding.sentence for finding in report.findings]
+    assert table.loc["HE004", "such as"] == "; ".join(report.findings[1].examples[:3])
+
+
 def test_what_blocks_a_comparison_is_the_errors() -> None:
     """The quick answer holds the very errors of the full report, and no warning."""
     errors = [f for f in check_dataset(broken()).findings if f.severity == "error"]

@@ -138,3 +138,16 @@ def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.6, 0.9]) == pytest.approx([1.0, 1.0])
     assert holm([]) == []
+
+
+def test_a_pair_turned_round_is_the_same_difference() -> None:
+    """Value and limits change sign and places; turned twice it is what it was."""
+    pair = paired_difference(
+        arm(1, 3, "good"), arm(2, 0.2, "poor"), email_rate=0.1, prevalence=0.05
+    )
+    turned = pair.reversed()
+
+    assert (turned.first, turned.second) == ("poor", "good")
+    assert turned.difference.high == -pair.difference.low < 0
+    assert turned.verdict == pair.verdict
+    assert turned.reversed() == pair

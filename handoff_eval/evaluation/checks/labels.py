@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
 from math import isnan
 
 from handoff_eval.conversation import ADJUDICATED, LabeledConversation, Role
-from handoff_eval.evaluation.agreement import UNNAMED, agreement, annotator_answers, annotators
+from handoff_eval.evaluation.agreement import UNNAMED, annotator_agreements, annotators
 from handoff_eval.evaluation.checks.base import (
     CannotRun,
     Check,
@@ -55,12 +54,10 @@ def annotators_agree(inputs: Inputs) -> Iterator[Finding]:
     named = [name for name in annotators(dataset) if name not in {UNNAMED, ADJUDICATED}]
     if len(named) < 2:
         raise CannotRun("fewer than two annotators are named")
-    found = False
-    for one, other in combinations([annotator_answers(dataset, name) for name in named], 2):
-        if not one.points.keys() & other.points.keys():
-            continue
-        found = True
-        pair = agreement(dataset.conversations, first=one, second=other, seed=inputs.seed)
+    pairs = annotator_agreements(dataset, seed=inputs.seed)
+    if not pairs:
+        raise CannotRun("no two annotators share a conversation")
+    for pair in pairs:
         low = not isnan(pair.kappa.value) and pair.kappa.value < GOOD_KAPPA
         turns = ""
         if pair.both:
@@ -77,8 +74,6 @@ def annotators_agree(inputs: Inputs) -> Iterator[Finding]:
             f"{advice}.",
             pair.kappa.n,
         )
-    if not found:
-        raise CannotRun("no two annotators share a conversation")
 
 
 def turn_is_last(inputs: Inputs) -> Iterator[Finding]:
