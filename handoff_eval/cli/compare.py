@@ -91,20 +91,31 @@ def log_run(
     analysis: Analysis,
     log_text: bool = False,
 ) -> str:
-    """Log a comparison with what its arms need to be exported later; return the run's id."""
-    from handoff_eval.cli.progress import say
-    from handoff_eval.production.draft import draft_entries
-    from handoff_eval.tracking.log import log_comparison
+    """Log a comparison, what its arms need to be exported, and what a model was asked."""
+    from itertools import chain
 
+    from handoff_eval.cli.progress import say
+    from handoff_eval.conversation import Split
+    from handoff_eval.production.draft import draft_entries
+    from handoff_eval.tracking.asked import decision_entries
+    from handoff_eval.tracking.log import log_comparison
+    from handoff_eval.transcripts.mask import Masker, key_of
+
+    comparison = compared.comparison
+    test = compared.dataset.labeled(Split.TEST)
+    mask = str if log_text else Masker(key_of(compared.dataset.path)).text
     return log_comparison(
-        compared.comparison,
+        comparison,
         dataset=compared.dataset,
         handoff=handoff,
         seed=seed,
         say=say,
         analysis=analysis,
         of_arms={
-            arm.trigger.name: draft_entries(arm, compared.comparison, handoff, log_text=log_text)
+            arm.trigger.name: chain(
+                draft_entries(arm, comparison, handoff, log_text=log_text),
+                decision_entries(arm, comparison.arm(arm.trigger.name), test, mask=mask),
+            )
             for arm in compared.arms
         },
     )

@@ -47,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         forget_in_store,
     )
     from handoff_eval.settings import cache_dir
-    from handoff_eval.tracking.store import locate_store
+    from handoff_eval.tracking.store import locate_store, open_client
+    from handoff_eval.tracking.traces import forget_traces
 
     if not arguments.customer.strip():
         raise SettingsError("Expected the id or address of a customer; got nothing.")
@@ -62,11 +63,14 @@ def run(arguments: argparse.Namespace) -> int:
     vectors = cache_dir() / "vectors.sqlite"
     revisions = [REVISION, *(path.name for path in cache_dir().glob("setfit-*"))]
     found.note(f"{vectors}: vectors", forget_texts(vectors, revisions, found.texts))
-    artifacts = locate_store().artifacts
-    if artifacts is None:
+    store = locate_store()
+    if store.artifacts is None:
         found.left.append("the tracking store, which is a server: search its artifacts there")
-    elif artifacts.is_dir():
-        forget_in_artifacts(artifacts, arguments.customer, found)
+    elif store.artifacts.is_dir():
+        forget_in_artifacts(store.artifacts, arguments.customer, found)
+    if store.database is None or store.database.is_file():
+        count = forget_traces(open_client(store), store, arguments.customer, found.conversations)
+        found.note(f"{store.uri}: traces", count)
     if arguments.json:
         document = {
             "conversations": sorted(found.conversations),

@@ -59,6 +59,22 @@ def needless_emails(arm: ArmResult, test: Sequence[LabeledConversation]) -> list
     return sorted(_mistakes(arm, test, wrong.tolist()), key=lambda mistake: -mistake.score)
 
 
+def verdicts(arm: ArmResult) -> dict[str, str]:
+    """Return for each test conversation that was asked whether it was decided rightly.
+
+    `caught` and `rightly silent` are right, `missed handoff` and `needless email` are not.
+    """
+    words = {
+        (True, True): "caught",
+        (True, False): "missed handoff",
+        (False, True): "needless email",
+        (False, False): "rightly silent",
+    }
+    fired = arm.test.peak >= arm.point.threshold
+    cases = zip(arm.test.replay.ids, arm.test.positive, fired, strict=True)
+    return {i: words[bool(needed), bool(sent)] for i, needed, sent in cases}
+
+
 def _mistakes(
     arm: ArmResult, test: Sequence[LabeledConversation], wrong: Sequence[bool]
 ) -> list[Mistake]:

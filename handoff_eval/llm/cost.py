@@ -95,6 +95,10 @@ class Meter:
         """What the distinct questions cost, whether they were asked now or kept from before."""
         return Usage.of(self._replies.values())
 
+    def reply(self, question: Question) -> Reply | None:
+        """Return what was replied to a question; None where it was not asked here."""
+        return self._replies.get(question.key(self.identity))
+
     def ask(self, questions: Sequence[Question]) -> list[Reply]:
         """Return one reply a question, in the order given."""
         replies = self._asker.ask(questions)

@@ -1,7 +1,10 @@
 """What a comparison leaves in the tracking store, as a stream of small values.
 
 Nothing here talks to MLflow. No entry holds what customers or annotators wrote: only numbers,
-ids, and the words of the project.
+ids, and the words of the project. A trace alone quotes them, masked unless the user wants it plain.
+
+MLflow sorts metrics by name wherever it shows them. So the few that decide have plain names, and
+all others a prefix that comes after these.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from handoff_eval.handoff import Handoff
 from handoff_eval.tracking.origin import Origin
 
 CURVE_FILE = "curve.csv"
+HEADLINE = ("average_precision", "emails_per_day", "precision", "recall", "recall_on_time")
+"""Measures that stand first where two runs are compared; the rest is `secondary/`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,38 @@ class File:
     content: bytes
 
 
-Entry = Param | Metric | Tag | File
+@dataclass(frozen=True, slots=True)
+class AskedDecision:
+    """One decision that a language model was asked: the prompt, its reply, and what follows."""
+
+    turns: int
+    closed: bool
+    messages: tuple[tuple[str, str], ...]
+    reply: str
+    score: float
+    fires: bool
+    seconds: float
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a model was asked along one conversation, and how that was decided."""
+
+    key: str
+    arm: str
+    model: str
+    conversation_id: str
+    customer: str
+    needed: bool
+    needed_from: int | None
+    verdict: str
+    threshold: float
+    decisions: tuple[AskedDecision, ...]
+
+
+Entry = Param | Metric | Tag | File | Trace
 
 
 def comparison_entries(
@@ -89,16 +125,17 @@ def comparison_entries(
         params["traffic"] = comparison.traffic
     for name, value in params.items():
         yield Param(name, str(value))
-    yield Metric("prevalence_deployed", comparison.prevalence)
-    yield from estimate_metrics("prevalence_in_sample", comparison.deployment.test)
+    yield Metric("secondary/prevalence_deployed", comparison.prevalence)
+    yield from estimate_metrics("secondary/prevalence_in_sample", comparison.deployment.test)
     if comparison.deployment.estimate is not None:
-        yield from estimate_metrics("prevalence_estimated", comparison.deployment.estimate.em)
+        estimated = comparison.deployment.estimate.em
+        yield from estimate_metrics("secondary/prevalence_estimated", estimated)
     if comparison.chosen is not None:
         yield from _arm_metrics(comparison.arm(comparison.chosen))
     for pair in comparison.pairs:
-        name = f"recall_difference/{pair.first}-{pair.second}"
+        name = f"versus/{pair.first}-{pair.second}"
         yield from estimate_metrics(name, pair.difference)
-        yield Metric(f"{name}.p_holm", pair.p_adjusted)
+        yield Metric(f"uncertainty/{name}.p_holm", pair.p_adjusted)
     yield File("report.html", report.encode())
     yield File("volume_recall.png", volume_recall_plot(comparison).png())
     yield File("precision_recall.png", precision_recall_plot(comparison).png())
@@ -153,20 +190,22 @@ def curve_csv(comparison: Comparison, arm: ArmResult) -> str:
 
 def _arm_metrics(arm: ArmResult) -> Iterator[Metric]:
     for name, estimate in arm.estimates():
-        yield from estimate_metrics(name, estimate)
-    yield Metric("milliseconds_per_decision", arm.milliseconds_per_decision)
+        shown = name if name in HEADLINE else f"secondary/{name}"
+        yield from estimate_metrics(shown, estimate)
+    yield Metric("secondary/milliseconds_per_decision", arm.milliseconds_per_decision)
     if arm.llm is not None:
         for name, value in arm.llm.to_dict().items():
             if value is not None:
-                yield Metric(f"llm.{name}", float(value))
+                yield Metric(f"secondary/llm_{name}", float(value))
 
 
 def estimate_metrics(name: str, estimate: Estimate) -> Iterator[Metric]:
     """Yield value, limits and n; what the data can't say is left out."""
-    parts = {"": estimate.value, ".low": estimate.low, ".high": estimate.high, ".n": estimate.n}
-    for suffix, value in parts.items():
+    parts = {"low": estimate.low, "high": estimate.high, "n": estimate.n}
+    values = {name: estimate.value, **{f"uncertainty/{name}.{p}": v for p, v in parts.items()}}
+    for shown, value in values.items():
         if not isnan(value):
-            yield Metric(name + suffix, float(value))
+            yield Metric(shown, float(value))
 
 
 def origin_tags(origin: Origin) -> Iterator[Tag]:

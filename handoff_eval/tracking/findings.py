@@ -17,7 +17,7 @@ def finding_entries(analysis: Analysis) -> Iterator[Entry]:
     yield File("timing.png", analysis.timing_of(analysis.arm).plot().png())
     if analysis.forecast is not None:
         for name, estimate in analysis.forecast.items():
-            yield from estimate_metrics(f"forecast/{name}", estimate)
+            yield from estimate_metrics(f"volume/{name}", estimate)
         yield File("forecast.csv", analysis.forecast.frame().to_csv().encode())
         yield File("forecast_parts.csv", analysis.forecast.parts_frame().to_csv().encode())
         yield File("forecast.png", analysis.forecast.plot().png())

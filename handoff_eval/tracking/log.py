@@ -23,6 +23,7 @@ from handoff_eval.tracking.entries import (
     Metric,
     Param,
     Tag,
+    Trace,
     arm_entries,
     comparison_entries,
 )
@@ -36,6 +37,7 @@ from handoff_eval.tracking.store import (
     open_client,
     refusals_in_words,
 )
+from handoff_eval.tracking.traces import write_traces
 from handoff_eval.transcripts.read import Dataset
 
 if TYPE_CHECKING:
@@ -59,8 +61,8 @@ def log_comparison(
 ) -> str:
     """Log a comparison and return the id of its parent run.
 
-    Nothing that customers or annotators wrote is logged: conversations appear by their ids, and
-    the report is the version without transcripts.
+    Nothing that customers or annotators wrote is logged but what `of_arms` brings: conversations
+    appear by their ids, and the report is the version without transcripts.
 
     Parameters
     ----------
@@ -78,8 +80,8 @@ def log_comparison(
     analysis : Analysis, optional
         The findings beside it, logged with it.
     of_arms : mapping of str to iterable of Entry, optional
-        What else the runs of these arms hold, such as `production.draft.draft_entries`, which
-        makes them ready to be exported.
+        What else the runs of these arms hold: `production.draft.draft_entries` makes them ready to
+        be exported, `asked.decision_entries` adds the wrong decisions and what a model was asked.
 
     Returns
     -------
@@ -142,7 +144,7 @@ def write(client: MlflowClient, run_id: str, entries: Iterable[Entry]) -> None:
     from mlflow import entities
 
     now = int(time.time() * 1000)
-    params, metrics, tags = [], [], []
+    params, metrics, tags, traces = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for entry in entries:
             match entry:
@@ -152,12 +154,15 @@ def write(client: MlflowClient, run_id: str, entries: Iterable[Entry]) -> None:
                     metrics.append(entities.Metric(name, value, now, 0))
                 case Tag(name, value):
                     tags.append(entities.RunTag(name, value))
+                case Trace():
+                    traces.append(entry)
                 case File(name, content):
                     place = Path(folder) / name
                     place.parent.mkdir(exist_ok=True)
                     place.write_bytes(content)
         client.log_batch(run_id, metrics=metrics, params=params, tags=tags)
         client.log_artifacts(run_id, folder)
+    write_traces(client, run_id, traces)
 
 
 @contextmanager

@@ -31,8 +31,8 @@ _COLUMNS = (
     "metrics.`recall_on_time`",
     "metrics.`precision`",
     "metrics.`average_precision`",
-    "metrics.`recall.low`",
-    "metrics.`recall.high`",
+    "metrics.`uncertainty/recall.low`",
+    "metrics.`uncertainty/recall.high`",
     "params.`certified`",
     "params.`chosen`",
 )

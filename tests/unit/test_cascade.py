@@ -228,9 +228,9 @@ def test_the_cascade_is_reported_against_both_of_its_parts(dataset: Dataset) -> 
         for entry in arm_entries(found, found.arm("cascade"), origin=Origin(None, False, {}, ()))
         if isinstance(entry, Metric)
     }
-    assert logged["llm.asked"] == cascade.asked
-    assert logged["llm.prompt_tokens"] == cascade.usage.prompt_tokens
-    assert logged["llm.cost"] == pytest.approx(document["cascade"]["llm"]["cost"])
+    assert logged["secondary/llm_asked"] == cascade.asked
+    assert logged["secondary/llm_prompt_tokens"] == cascade.usage.prompt_tokens
+    assert logged["secondary/llm_cost"] == pytest.approx(document["cascade"]["llm"]["cost"])
     assert "for 1,000 such conversations" in cascade.sentence()
 
 

@@ -20,6 +20,7 @@ import pytest
 from handoff_eval.errors import SettingsError
 from handoff_eval.evaluation.comparison import Comparison
 from handoff_eval.handoff import Handoff
+from handoff_eval.tracking.entries import HEADLINE
 from handoff_eval.tracking.log import log_comparison
 from handoff_eval.tracking.origin import find_origin
 from handoff_eval.tracking.prompts import prompt_name, register_instruction
@@ -155,19 +156,23 @@ def test_parent_holds_the_comparison_and_a_child_each_arm(
 
 
 def test_metrics_carry_interval_and_n(logged: Logged, comparison: Comparison) -> None:
-    """Each measure of each arm is there with limits and n; both prevalences are side by side."""
+    """Each measure is there with limits and n, and the ones that decide come first by name."""
     parent = open_client(logged.store).get_run(logged.run).data.metrics
     children = _children(logged.store, logged.run)
 
     for arm in comparison.arms:
         metrics = children[arm.name].data.metrics
         for name, estimate in arm.measures.items():
-            found = [metrics[name + part] for part in ("", ".low", ".high", ".n")]
+            shown = name if name in HEADLINE else f"secondary/{name}"
+            parts = (f"uncertainty/{shown}.{part}" for part in ("low", "high", "n"))
+            found = [metrics[key] for key in (shown, *parts)]
             assert found == [estimate.value, estimate.low, estimate.high, estimate.n]
+        assert tuple(sorted(metrics))[: len(HEADLINE)] == HEADLINE
+    assert tuple(sorted(parent))[: len(HEADLINE)] == HEADLINE
     assert parent["recall"] == comparison.arm("minilm").measures.recall.value
-    assert parent["recall_difference/keyword-prompt.n"] == 30
-    shares = parent["prevalence_deployed"], parent["prevalence_in_sample"]
-    assert shares == (0.05, comparison.deployment.test.value)
+    assert parent["uncertainty/versus/keyword-prompt.n"] == 30
+    shares = (parent[f"secondary/prevalence_{name}"] for name in ("deployed", "in_sample"))
+    assert tuple(shares) == (0.05, comparison.deployment.test.value)
 
 
 def test_dataset_is_an_input_for_each_split(logged: Logged) -> None:
