@@ -182,23 +182,38 @@ def read_handoffs(path: Path) -> tuple[Handoff, ...]:
         handoffs share a name.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"{path}: can't be read ({error.strerror}).") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: expected a TOML file in UTF-8; {error}.") from None
+    return parse_handoffs(text, source=str(path))
+
+
+def parse_handoffs(text: str, *, source: str) -> tuple[Handoff, ...]:
+    """Read the handoffs of a TOML document.
+
+    Raises
+    ------
+    SettingsError
+        As `read_handoffs`, naming `source`.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{source}: expected a TOML file in UTF-8; {error}.") from None
     tables = document.get("handoff")
     if not isinstance(tables, list) or not tables or set(document) != {"handoff"}:
         raise SettingsError(
-            f"{path}: expected one or more [[handoff]] tables and nothing beside them; "
+            f"{source}: expected one or more [[handoff]] tables and nothing beside them; "
             f"got {', '.join(sorted(document)) or 'an empty file'}."
         )
-    handoffs = tuple(_handoff(table, f"{path}: handoff {i}") for i, table in enumerate(tables, 1))
+    handoffs = tuple(_handoff(table, f"{source}: handoff {i}") for i, table in enumerate(tables, 1))
     names = [handoff.name for handoff in handoffs]
     for name in names:
         if names.count(name) > 1:
             raise SettingsError(
-                f"{path}: expected each handoff to have its own name; got {name!r} twice."
+                f"{source}: expected each handoff to have its own name; got {name!r} twice."
             )
     return handoffs
 

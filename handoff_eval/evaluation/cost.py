@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handoff_eval.evaluation.calibration import probability_at
 from handoff_eval.evaluation.intervals import Estimate, percentile_estimate
@@ -57,21 +58,32 @@ def expected_cost(
     cost is paid by any trigger that catches them and is left out (Provost and Fawcett, Machine
     Learning 42 (2001) 203-231). Where a rate is 0 or 1 the limits come from the limits of both.
     """
+    r, f = conditional_shares(scored, scored.peak >= point.threshold, seed=seed)
+    rates = measures.recall, measures.false_positive_rate
+    return cost_estimate(*rates, r, f, budget, prevalence=prevalence, n=len(scored.peak))
+
+
+def cost_estimate(
+    recall: Estimate,
+    false_positives: Estimate,
+    r: NDArray[np.float64],
+    f: NDArray[np.float64],
+    budget: Budget,
+    *,
+    prevalence: float,
+    n: int,
+) -> Estimate | None:
+    """Return the cost of `expected_cost` from both rates and their replicates."""
     email, customer = budget.needless_email_cost, budget.lost_customer_cost
     if email is None or customer is None:
         return None
-
-    def cost(recall: float, fpr: float) -> float:
-        return (1 - prevalence) * fpr * email + prevalence * (1 - recall) * customer
-
-    recall, fpr = measures.recall, measures.false_positive_rate
-    value, n = cost(recall.value, fpr.value), len(scored.peak)
-    if {recall.value, fpr.value} & {0.0, 1.0}:
-        low, high = cost(recall.high, fpr.low), cost(recall.low, fpr.high)
+    needless, lost = (1 - prevalence) * email, prevalence * customer
+    value = needless * false_positives.value + lost * (1 - recall.value)
+    if {recall.value, false_positives.value} & {0.0, 1.0}:
+        low = needless * false_positives.low + lost * (1 - recall.high)
+        high = needless * false_positives.high + lost * (1 - recall.low)
         return Estimate(value, low, high, n, "limits of both rates")
-    r, f = conditional_shares(scored, scored.peak >= point.threshold, seed=seed)
-    replicates = (1 - prevalence) * f * email + prevalence * (1 - r) * customer
-    return percentile_estimate(value, replicates, n)
+    return percentile_estimate(value, needless * f + lost * (1 - r), n)
 
 
 def ratio_sentence(ratio: Estimate) -> str:

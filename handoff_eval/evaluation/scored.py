@@ -212,22 +212,15 @@ def measure(
     on_time = scored.on_time_peak >= point.threshold
     weights = scored.resampled(seed=seed)
     n = len(fired)
-    recall = _share_among(scored, fired, positive, weights)
-    recall_on_time = _share_among(scored, on_time, positive, weights)
-    false_positives = _share_among(scored, fired, ~positive, weights)
+    recall = share_among(scored, fired, positive, weights)
+    recall_on_time = share_among(scored, on_time, positive, weights)
+    false_positives = share_among(scored, fired, ~positive, weights)
     r, f = conditional_shares(scored, fired, seed=seed)
-    in_sample = _share_among(scored, positive, fired, weights)
+    in_sample = share_among(scored, positive, fired, weights)
     edge = {recall.value, false_positives.value} & {0.0, 1.0}
-    rate = float(email_rate(recall.value, false_positives.value, prevalence))
+    rate_estimate = email_rate_estimate(recall, false_positives, r, f, prevalence=prevalence, n=n)
     precision = float(precision_at_prevalence(recall.value, false_positives.value, prevalence))
     if edge:
-        rate_estimate = Estimate(
-            rate,
-            float(email_rate(recall.low, false_positives.low, prevalence)),
-            float(email_rate(recall.high, false_positives.high, prevalence)),
-            n,
-            "limits of both rates",
-        )
         precision_estimate = Estimate(
             precision,
             float(precision_at_prevalence(recall.low, false_positives.high, prevalence)),
@@ -236,7 +229,6 @@ def measure(
             "limits of both rates",
         )
     else:
-        rate_estimate = percentile_estimate(rate, email_rate(r, f, prevalence), n)
         precision_estimate = percentile_estimate(
             precision, precision_at_prevalence(r, f, prevalence), n
         )
@@ -251,6 +243,27 @@ def measure(
     )
 
 
+def email_rate_estimate(
+    recall: Estimate,
+    false_positives: Estimate,
+    r: NDArray[np.float64],
+    f: NDArray[np.float64],
+    *,
+    prevalence: float,
+    n: int,
+) -> Estimate:
+    """Return emails per conversation, p R + (1 - p) F, from both rates and their replicates.
+
+    Where a rate is 0 or 1 its replicates have no spread, so the limits come from those of both.
+    """
+    rate = float(email_rate(recall.value, false_positives.value, prevalence))
+    if not {recall.value, false_positives.value} & {0.0, 1.0}:
+        return percentile_estimate(rate, email_rate(r, f, prevalence), n)
+    low = float(email_rate(recall.low, false_positives.low, prevalence))
+    high = float(email_rate(recall.high, false_positives.high, prevalence))
+    return Estimate(rate, low, high, n, "limits of both rates")
+
+
 def conditional_shares(
     scored: ScoredSplit, fired: NDArray[np.bool_], *, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -262,11 +275,12 @@ def conditional_shares(
     return recall, false_positives
 
 
-def _share_among(
+def share_among(
     scored: ScoredSplit,
     hits: NDArray[np.bool_],
     among: NDArray[np.bool_],
     weights: NDArray[np.float64],
 ) -> Estimate:
+    """Return the share of hits among some of the conversations; `weights` from `resampled`."""
     groups = [group for group, yes in zip(scored.groups, among, strict=True) if yes]
     return proportion_estimate(hits[among], groups, weights[:, among], weight=scored.weight[among])

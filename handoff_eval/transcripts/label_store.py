@@ -86,7 +86,7 @@ def save_labels(folder: Path, labels: Sequence[Label]) -> Saved:
         return Saved(added=0, replaced=0)
     new = "".join(to_line(label_to_dict(label)) for label in labels).encode()
     try:
-        with _locked(path.parent):
+        with locked(path.parent):
             lines = _lines(path)
             whose = [_key(line) for line in lines]
             earlier = keys.intersection(key for key in whose if key is not None)
@@ -104,7 +104,7 @@ def save_labels(folder: Path, labels: Sequence[Label]) -> Saved:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which the system takes back when its holder is killed."""
     if sys.platform == "win32":
         yield

@@ -7,23 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from handoff_eval.conversation import Split
-from handoff_eval.errors import MissingExtraError, SettingsError
+from handoff_eval.errors import SettingsError
 from handoff_eval.transcripts.label_queue import RANDOM_SHARE
+from handoff_eval.workbench.screen import Screen, script, style, traitlets
 from handoff_eval.workbench.session import REASONS, LabelingSession
-
-try:
-    import anywidget
-    import traitlets
-except ImportError:
-    raise MissingExtraError(
-        "Expected the package anywidget to label in a notebook; it is not installed. "
-        "Run: pip install 'handoff-eval[bench]'."
-    ) from None
-
-_HERE = Path(__file__).parent
+from handoff_eval.workbench.static import Element, element
 
 
-class Labeler(anywidget.AnyWidget):  # type: ignore[misc]
+class Labeler(Screen):
     """Shows one conversation after another and saves each answer at once.
 
     Put it last in a notebook cell, click into it and press `?` for the keys. Run the cell again
@@ -43,9 +34,8 @@ class Labeler(anywidget.AnyWidget):  # type: ignore[misc]
     >>> Labeler("datasets/mine", annotator="ana", goal=80)  # doctest: +SKIP
     """
 
-    _esm = _HERE / "labeler.js"
-    _css = _HERE / "labeler.css"
-    view = traitlets.Dict().tag(sync=True)
+    _esm = script("labeler")
+    _css = style("labeler")
     reasons = traitlets.List().tag(sync=True)
     guide = traitlets.Unicode("").tag(sync=True)
 
@@ -75,26 +65,33 @@ class Labeler(anywidget.AnyWidget):  # type: ignore[misc]
             seed=seed,
         )
         super().__init__(
-            view=self.session.view(),
             reasons=[
                 {"code": reason.value, "name": name, "when": when}
                 for reason, (name, when) in REASONS.items()
             ],
             guide=guide or "",
         )
-        self.on_msg(self._receive)
 
-    def _receive(self, _: Any, content: Mapping[str, Any], __: Any) -> None:
-        """Do what the screen asks; the new view is the sign that it is done."""
-        action = content.get("action")
+    def _shown(self, request: object) -> dict[str, Any]:
+        return {**self.session.view(), "reply_to": request}
+
+    def _act(self, action: str, content: Mapping[str, Any]) -> None:
         if action == "answer":
             self.session.answer(content)
         elif action == "back":
             self.session.back()
         elif action == "leave":
             self.session.leave()
-        # A view like the last one must reach the screen too, which waits for it.
-        self.view = {**self.session.view(), "reply_to": content.get("request")}
+
+    def _picture(self) -> list[Element]:
+        return [element("p", self._words())]
+
+    def _words(self) -> str:
+        session = self.session
+        return (
+            f"Labelling as {session.annotator}: {session.done} of {session.goal} conversations "
+            "answered. Run the cell to go on."
+        )
 
 
 def _split(name: str) -> Split:

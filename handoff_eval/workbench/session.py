@@ -26,6 +26,7 @@ from handoff_eval.transcripts.label_store import check_annotator, labels_of, sav
 from handoff_eval.transcripts.parse import parse_label
 from handoff_eval.transcripts.read import Dataset, read_dataset
 from handoff_eval.transcripts.refusals import FieldError
+from handoff_eval.workbench.transcript import turns_of
 
 ALL_DONE = "Everything is answered: thank you. Press u to look at your answers again."
 REASONS: Mapping[Reason, tuple[str, str]] = {
@@ -182,7 +183,7 @@ class LabelingSession:
             "done": self.done,
             "goal": self.goal,
             "revising": self._revising is not None,
-            "conversation": None if shown is None else _as_json(self._conversations[shown]),
+            "conversation": None if shown is None else turns_of(self._conversations[shown]),
             "answer": None if earlier is None else _answer_of(earlier),
             "others": self._others_on(shown),
             "message": {"kind": kind, "text": text},
@@ -277,18 +278,6 @@ def _apart(dues: list[int | None]) -> bool:
     return max(points) - min(points) > 1
 
 
-def _as_json(conversation: Conversation) -> dict[str, Any]:
-    return {
-        "id": conversation.id,
-        "started_at": _time(conversation.started_at),
-        "channel": conversation.channel,
-        "turns": [
-            {"role": turn.role.value, "text": turn.text, "at": _time(turn.at)}
-            for turn in conversation.turns
-        ],
-    }
-
-
 def _answer_of(label: Label) -> dict[str, Any]:
     return {
         "handoff": label.handoff,
@@ -304,7 +293,3 @@ def _in_words(label: Label) -> str:
     place = "at the close" if label.at_turn is None else f"after turn {label.at_turn}"
     reasons = ", ".join(REASONS[reason][0].lower() for reason in label.reasons)
     return f"{label.conversation_id}, handoff {place}" + (f" ({reasons})" if reasons else "")
-
-
-def _time(time: datetime | None) -> str | None:
-    return None if time is None else time.strftime("%Y-%m-%d %H:%M")

@@ -58,7 +58,8 @@ def test_a_split_is_named_as_in_the_data(folder: Path) -> None:
 
 def test_without_the_workbench_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where anywidget is missing, the sentence says what to install."""
-    monkeypatch.delitem(sys.modules, "handoff_eval.workbench.labeler")
+    for name in ("labeler", "screen"):
+        monkeypatch.delitem(sys.modules, f"handoff_eval.workbench.{name}")
     monkeypatch.setitem(sys.modules, "anywidget", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'handoff-eval\[bench\]'"):
         import_module("handoff_eval.workbench.labeler")

@@ -1,8 +1,6 @@
 // The screen of the labeler. The kernel decides what is shown and keeps every answer; here are
 // only the answer being made and the keys. Texts go in as text, never as HTML.
 
-const ROLES = { customer: "Customer", agent: "Agent", human: "Human", system: "System" };
-const PATIENCE = 10_000;
 const PAGE = 5;
 const FOCUS_AFTER = [0, 200, 500, 1000, 1500];
 const KEYS = [
@@ -26,24 +24,6 @@ const RULES = [
   "No handoff: the agent does what was asked, anger that ends solved, silence after a complete answer.",
 ];
 
-function make(tag, { text, ...properties } = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (name === "class") node.className = value;
-    else if (name === "on") for (const [event, run] of Object.entries(value)) node.addEventListener(event, run);
-    else node.setAttribute(name, value);
-  }
-  if (text !== undefined) node.textContent = text;
-  node.append(...children);
-  return node;
-}
-
-function keyButton(key, text, action, properties = {}) {
-  const press = (event) => action(event);
-  return make("button", { type: "button", class: "hel-button", on: { click: press }, ...properties },
-    make("kbd", { text: key, "aria-hidden": "true" }), make("span", { text }));
-}
-
 function isWebAddress(address) {
   try {
     return ["http:", "https:"].includes(new URL(address).protocol);
@@ -53,11 +33,9 @@ function isWebAddress(address) {
 }
 
 function render({ model, el }) {
-  const prefix = `hel-${Math.random().toString(36).slice(2)}`;
+  const prefix = uniquePrefix();
   let draft = null;
   let ticket = null;
-  let pending = null;
-  let requests = 0;
 
   const progress = make("progress", { "aria-label": "Conversations answered" });
   const count = make("strong", { class: "hel-count" });
@@ -94,41 +72,19 @@ function render({ model, el }) {
     note,
     make("div", { class: "hel-row hel-actions" }, save, back, leave));
   const body = make("div", { class: "hel-body" }, turns, panel);
-  const message = make("div", { class: "hel-message", role: "status" });
+  const { node: message, say } = messageLine();
   const refusals = make("details", { class: "hel-refusals" });
-  const dialog = make("dialog", { class: "hel-dialog", "aria-label": "Keys and rules" },
-    make("table", {}, make("caption", { text: "Keys" }), ...KEYS.map(([keys, what]) =>
-      make("tr", {}, make("th", { scope: "row", text: keys }), make("td", { text: what })))),
-    make("ul", {}, ...RULES.map((text) => make("li", { text }))),
-    keyButton("Esc", "Close", () => dialog.close(), { autofocus: "" }));
-  dialog.addEventListener("close", () => turns.focus({ preventScroll: true }));
+  const dialog = keysDialog("Keys and rules", KEYS, RULES, () => turns.focus({ preventScroll: true }));
   if (isWebAddress(model.get("guide"))) {
     head.insertBefore(make("a", { href: model.get("guide"), target: "_blank", rel: "noreferrer", text: "Labelling guide" }), help);
   }
-  const root = make("section", { class: "hel-labeler", "aria-label": "Label conversations" },
+  const root = make("section", { class: "hel hel-labeler", "aria-label": "Label conversations" },
     head, message, others, body, refusals, dialog);
 
   const closeIndex = () => turns.children.length - 1;
-  const say = (kind, text) => {
-    message.textContent = text;
-    message.dataset.kind = kind;
-  };
-
-  function ask(action, content = {}) {
-    if (pending !== null) return;
-    const request = `${prefix}-${++requests}`;
-    const late = () => {
-      pending = null;
-      say("error", "The kernel has not confirmed this, so it may not be saved. If it is dead, restart it and run the cell again: you go on where it stopped.");
-    };
-    pending = { request, timer: setTimeout(late, PATIENCE) };
-    try {
-      model.send({ action, request, ...content });
-    } catch {
-      clearTimeout(pending.timer);
-      late();
-    }
-  }
+  const kernel = askKernel(model, () => say("error",
+    "The kernel has not confirmed this, so it may not be saved. If it is dead, restart it and run the cell again: you go on where it stopped."));
+  const ask = (action, content) => kernel.ask(action, content);
 
   function decide(handoff) {
     draft.handoff = handoff;
@@ -263,10 +219,7 @@ function render({ model, el }) {
 
   function update() {
     const view = model.get("view");
-    if (pending !== null && view.reply_to === pending.request) {
-      clearTimeout(pending.timer);
-      pending = null;
-    }
+    kernel.settle(view);
     const inside = root.contains(document.activeElement);
     count.textContent = `${view.done} of ${view.goal}`;
     progress.value = view.done;
@@ -306,31 +259,18 @@ function render({ model, el }) {
   });
   const always = { u: () => ask("back"), "?": () => dialog.showModal() };
 
-  function onKey(event) {
-    if (event.key === "Tab" || event.isComposing) return;
-    const inNote = event.target === note;
-    const saves = inNote && event.key === "Enter" && (event.ctrlKey || event.metaKey);
-    if ((event.ctrlKey || event.metaKey || event.altKey) && !saves) return;
-    // The notebook has shortcuts of its own: here d, d must not delete a cell.
-    event.stopPropagation();
-    if (dialog.open) return;
-    const pressed = ["BUTTON", "A", "SUMMARY"].includes(event.target.tagName) && [" ", "Enter"].includes(event.key);
-    if (pressed) return;
-    if (inNote) {
-      const done = event.key === "Escape" || (event.key === "Enter" && !event.shiftKey);
-      if (!done) return;
-      event.preventDefault();
-      turns.focus({ preventScroll: true });
-      if (saves) submit();
-      return;
+  function find(key, { writing, sends, shift }) {
+    if (writing) {
+      const done = key === "Escape" || (key === "Enter" && !shift);
+      if (!done) return undefined;
+      return () => {
+        turns.focus({ preventScroll: true });
+        if (sends) submit();
+      };
     }
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    let action = always[key];
-    if (key === "Escape" && !leave.hidden) action = () => ask("leave");
-    else if (draft !== null) action ??= actions[key];
-    if (action === undefined) return;
-    event.preventDefault();
-    action();
+    if (sends) return undefined;
+    if (key === "Escape" && !leave.hidden) return () => ask("leave");
+    return always[key] ?? (draft === null ? undefined : actions[key]);
   }
 
   // The notebook goes on to the next cell after this one has run, at times after the widget is
@@ -351,20 +291,18 @@ function render({ model, el }) {
     return () => end.abort();
   }
 
-  root.addEventListener("keydown", onKey);
+  listenForKeys(root, find);
   // After a click with the mouse the keys must go on working as before it.
   root.addEventListener("click", (event) => {
     if (event.detail > 0 && event.target.closest("button") && !dialog.open) turns.focus({ preventScroll: true });
   });
-  model.on("change:view", update);
-  el.append(root);
-  update();
+  const leaveStage = stage(model, el, root, update);
   const letGo = takeFocus();
 
   return () => {
-    model.off("change:view", update);
+    leaveStage();
     letGo();
-    if (pending !== null) clearTimeout(pending.timer);
+    kernel.stop();
   };
 }
 
