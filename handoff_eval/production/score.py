@@ -12,7 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -105,7 +105,7 @@ def score_file(
             resumed = done.decided + done.refused
             with transcripts.open("rb") as source:
                 for batch in _batches(source, transcripts.name, done.line, batch_turns):
-                    rows = list(_rows(bundle, batch))
+                    rows = list(score_batch(bundle, batch))
                     _append(output, rows)
                     for row in rows:
                         done.count(row)
@@ -214,7 +214,15 @@ def _batches(source: BinaryIO, name: str, done: int, batch_turns: int) -> Iterat
         yield batch
 
 
-def _rows(bundle: Bundle, batch: list[_Item]) -> Iterator[dict[str, Any]]:
+def score_batch(bundle: Bundle, batch: Sequence[_Item]) -> Iterator[dict[str, Any]]:
+    """Yield one row a line of the transcripts: the decision with its scores, or the refusal.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    batch : sequence of (int, Conversation or Refusal)
+        Number of the line and what it holds; scored together.
+    """
     conversations = [item for _, item in batch if isinstance(item, Conversation)]
     played = replay(bundle.trigger, conversations)
     decisions = iter(

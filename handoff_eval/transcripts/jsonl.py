@@ -25,7 +25,7 @@ def read_objects(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any] | Field
         number += 1
         if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
             size = len(line) + _skip_line(stream)
-            yield number, FieldError(None, "at most 16 MiB long", f"{size / 2**20:.1f} MiB")
+            yield number, too_long(size)
             continue
         if number == 1:
             line = line.removeprefix(_BOM)
@@ -35,6 +35,11 @@ def read_objects(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any] | Field
             yield number, parse_object(line.rstrip(b"\r\n"))
         except FieldError as fault:
             yield number, fault
+
+
+def too_long(size: int) -> FieldError:
+    """Return what is wrong with a line, or a conversation, of so many bytes."""
+    return FieldError(None, "at most 16 MiB long", f"{size / 2**20:.1f} MiB")
 
 
 def parse_object(line: bytes) -> dict[str, Any]:
@@ -60,11 +65,7 @@ def parse_json(data: bytes) -> Any:
         When the bytes aren't UTF-8, hold NUL, aren't strict JSON, or hold texts that can't be
         written again.
     """
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        got = f"byte 0x{data[error.start]:02x} at position {error.start + 1}"
-        raise FieldError(None, "text in UTF-8", got) from None
+    text = decode(data)
     if "\0" in text:
         got = f"one at position {text.index(chr(0)) + 1}"
         raise FieldError(None, "free of NUL characters", got)
@@ -87,6 +88,21 @@ def parse_json(data: bytes) -> Any:
     if "\\u" in text:
         refuse_unwritable(value)
     return value
+
+
+def decode(data: bytes, field: str | None = None) -> str:
+    """Return bytes as text.
+
+    Raises
+    ------
+    FieldError
+        When they aren't UTF-8.
+    """
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        got = f"byte 0x{data[error.start]:02x} at position {error.start + 1}"
+        raise FieldError(field, "text in UTF-8", got) from None
 
 
 def refuse_unwritable(value: Any, where: str = "") -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from handoff_eval.encoders.base import Encoder
 from handoff_eval.encoders.hashing import HashingEncoder
+from handoff_eval.encoders.recent import RecentEncoder
 
 TEXTS = [
     "My parcel never came.",
@@ -23,6 +24,10 @@ TEXTS = [
 
 def hashing() -> Encoder:
     return HashingEncoder(64)
+
+
+def recent() -> Encoder:
+    return RecentEncoder(HashingEncoder(64))
 
 
 def minilm() -> Encoder:
@@ -41,6 +46,7 @@ def minilm_int8() -> Encoder:
     scope="module",
     params=[
         hashing,
+        recent,
         pytest.param(minilm, marks=pytest.mark.slow),
         pytest.param(minilm_int8, marks=pytest.mark.slow),
     ],

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from handoff_eval.encoders.cache import CachedEncoder
 from handoff_eval.encoders.hashing import HashingEncoder
+from handoff_eval.encoders.onnx_encoder import cores
+from handoff_eval.encoders.recent import RECENT_CHARACTERS, RECENT_TEXTS, RecentEncoder
 from handoff_eval.errors import SettingsError
 
 
@@ -92,3 +94,29 @@ def test_unusable_cache_is_a_sentence(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match="Set HANDOFF_EVAL_CACHE"):
         CachedEncoder(Counting(), tmp_path / "file" / "v.sqlite").encode(["a"])
+
+
+def test_recent_texts_are_not_encoded_again() -> None:
+    """What was just encoded is known; what is too long or too long ago is encoded anew."""
+    counting = Counting()
+    encoder = RecentEncoder(counting)
+    long = "x" * (RECENT_CHARACTERS + 1)
+    first = encoder.encode(["a", "b", "a", long])
+    again = encoder.encode(["b", "a", long, "c"])
+
+    assert counting.asked == ["a", "b", long, long, "c"]
+    assert np.array_equal(first[[1, 0, 3]], again[:3])
+    for start in range(0, RECENT_TEXTS, 4096):
+        encoder.encode([f"n{i}" for i in range(start, start + 4096)])
+    counting.asked.clear()
+    encoder.encode(["a", f"n{RECENT_TEXTS - 1}"])
+    assert counting.asked == ["a"]
+
+
+def test_a_scheduler_says_how_many_cores_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`OMP_NUM_THREADS` is a worker's share; without a number in it the machine is asked."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert cores() == 7
+    for other in ("", "0", "many"):
+        monkeypatch.setenv("OMP_NUM_THREADS", other)
+        assert cores() >= 1

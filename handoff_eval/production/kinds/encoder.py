@@ -9,6 +9,7 @@ from handoff_eval.encoders.base import Encoder
 from handoff_eval.encoders.cache import CachedEncoder
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.encoders.onnx_encoder import OnnxEncoder
+from handoff_eval.encoders.recent import RecentEncoder
 from handoff_eval.encoders.static import StaticEncoder
 from handoff_eval.errors import BundleError
 from handoff_eval.production.kinds.base import Files, Spec
@@ -25,7 +26,7 @@ def write_encoder(encoder: Encoder, folder: Path) -> Spec:
         When it is of a kind that can't leave the workbench.
     """
     spec: Spec = {"revision": encoder.revision, "dimension": encoder.dimension}
-    if isinstance(encoder, CachedEncoder):
+    if isinstance(encoder, CachedEncoder | RecentEncoder):
         encoder = encoder.encoder
     if isinstance(encoder, HashingEncoder):
         return {"kind": "hashing", **spec}
@@ -54,7 +55,8 @@ def read_encoder(spec: Spec, files: Files) -> Encoder:
     if spec["kind"] == "hashing":
         return HashingEncoder(spec["dimension"])
     if spec["kind"] == "onnx":
-        return OnnxEncoder(files[MODEL], files[TOKENIZER], revision=spec["revision"])
+        onnx = OnnxEncoder(files[MODEL], files[TOKENIZER], revision=spec["revision"])
+        return RecentEncoder(onnx)
     if spec["kind"] == "static":
         return StaticEncoder(files[VECTORS], files[TOKENIZER], revision=spec["revision"])
     raise BundleError(f"Expected an encoder of kind onnx, static or hashing; got {spec['kind']!r}.")

@@ -1,0 +1,1 @@
+"""Scoring on Apache Spark, where one machine is outgrown; the same rows as `production.score`."""
