@@ -125,7 +125,7 @@ def _from_lines(
         for file, block, value in zip(*(column.to_pylist() for column in batch), strict=True):
             at[file, block] += 1
             if value.strip():
-                yield _row(file, at[file, block], lambda value=value: _object(value))
+                yield _row(file, at[file, block], functools.partial(_object, value))
 
 
 def _object(value: bytes) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def decide_rows(
 def _from_rows(batches: Iterable[pa.RecordBatch]) -> Iterator[_Row]:
     for batch in batches:
         for file, line, id_, turns in zip(*(column.to_pylist() for column in batch), strict=True):
-            yield _row(file, line, lambda id_=id_, turns=turns: _document(id_, turns))
+            yield _row(file, line, functools.partial(_document, id_, turns))
 
 
 def _document(id_: bytes | None, turns: list[dict[str, Any]] | None) -> dict[str, Any]:
