@@ -31,7 +31,6 @@ from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.production.bundle import write_bundle
 from handoff_eval.transcripts.read import read_dataset
 from handoff_eval.transcripts.write import conversation_to_dict
-from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
 from handoff_eval.triggers.train import train_classifier
 
 
@@ -55,10 +54,11 @@ def write_transcripts(data: Path, n: int, longest: int, to: Path) -> int:
 
 def make_bundle(kind: str, to: Path) -> Path:
     """Write a bundle of the kind asked for."""
-    if kind == "keyword":
-        trigger = KeywordTrigger(default_rules())
-    else:
-        trigger = train_classifier(training(120), load_minilm_int8(), name="minilm_int8")
+    trigger = (
+        train_classifier(training(120), None, words=True, name="tfidf")
+        if kind == "tfidf"
+        else train_classifier(training(120), load_minilm_int8(), name="minilm_int8")
+    )
     point = OperatingPoint(trigger.name, 0.5, Split.TUNE, None, "")
     return write_bundle(trigger, point, handoff="support", instruction="when needed", to=to)
 
@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the public sets")
     parser.add_argument("--conversations", type=int, default=100_000, help="default: %(default)s")
     parser.add_argument("--turns", type=int, default=4, help="of each, at most (%(default)s)")
-    parser.add_argument("--arm", choices=("keyword", "minilm_int8"), default="minilm_int8")
+    parser.add_argument("--arm", choices=("tfidf", "minilm_int8"), default="minilm_int8")
     arguments = parser.parse_args()
     n = arguments.conversations
     with tempfile.TemporaryDirectory() as scratch:
