@@ -1,16 +1,20 @@
-"""Write conversations for labelling in a spreadsheet, and read the answers back.
+"""Write conversations for labelling in a spreadsheet, read the answers back, collect reviews.
 
   handoff-eval labels export DATASET --csv sheet.csv
   handoff-eval labels import DATASET --csv sheet.csv --annotator ana
+  handoff-eval labels collect DECISIONS --reviews reviews --audit plan.json --to DATASET
 
 In the sheet write 'yes' and the reasons in the row of the turn after which a handoff is
-warranted, or in the row 'close'; or 'no' in any row of the conversation.
+warranted, or in the row 'close'; or 'no' in any row of the conversation. 'collect' makes a dataset
+of reviewed emails and audited conversations, with the probability of each.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+from handoff_eval.cli.logs import add_log_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,11 +31,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     read.add_argument("--annotator", required=True, metavar="NAME", help="who filled it in")
     read.add_argument("--json", action="store_true", help="print JSON")
+    collect = actions.add_parser("collect", help="make a dataset of what was reviewed")
+    add_log_options(collect)
+    collect.set_defaults(reviews=Path("reviews"))
+    collect.add_argument(
+        "--to", type=Path, required=True, metavar="DATASET", help="the dataset folder to make"
+    )
+    collect.add_argument(
+        "--mask", action="store_true", help="replace emails, phones, cards and names by pseudonyms"
+    )
+    collect.add_argument("--seed", type=int, default=0, help="of the splits (default: %(default)s)")
+    collect.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write or read a sheet; return 0, or 1 when rows of it were refused."""
-    return _export(arguments) if arguments.action == "export" else _import(arguments)
+    """Do the action; return 0, or 1 when rows of a sheet were refused."""
+    actions = {"export": _export, "import": _import, "collect": _collect}
+    return actions[arguments.action](arguments)
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -91,3 +107,47 @@ def _import(arguments: argparse.Namespace) -> int:
         words = (f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
         print(f"Labels of {annotator}: {', '.join(words)}.")
     return 1 if sheet.refusals else 0
+
+
+def _collect(arguments: argparse.Namespace) -> int:
+    import json
+
+    from handoff_eval.cli.logs import read_arguments
+    from handoff_eval.cli.progress import say
+    from handoff_eval.production.feedback.collect import collect, write_collected
+    from handoff_eval.transcripts.mask import Masker, key_of, save_key
+
+    log = read_arguments(arguments)
+    found = collect(log.logged, log.reviews, log.plan, seed=arguments.seed)
+    key = key_of(arguments.to) if arguments.mask else None
+    write_collected(
+        found,
+        arguments.to,
+        source=f"the handoff {log.handoff.name!r}",
+        masker=None if key is None else Masker(key),
+    )
+    if key is not None:
+        save_key(arguments.to, key)
+    unread = sum(stratum.drawn - stratum.read for stratum in found.strata)
+    if unread:
+        say(f"{unread} were not read; the read ones of their stratum stand for them")
+    if log.plan is None:
+        say("without --audit these are emails alone: they certify no recall")
+    counts = {
+        "conversations": len(found.conversations),
+        "emailed": found.emailed,
+        "labels": len(found.labels),
+        "left_out": found.left_out,
+    }
+    if arguments.json:
+        strata = [
+            {"name": s.name, "drawn": s.drawn, "read": s.read, "probability": s.probability}
+            for s in found.strata
+        ]
+        print(json.dumps({"dataset": str(arguments.to), **counts, "strata": strata}, indent=2))
+    else:
+        print(
+            f"{arguments.to}: {counts['conversations']} conversations, {counts['emailed']} of them "
+            f"emailed, {counts['labels']} labels; {counts['left_out']} reviewed ones left out"
+        )
+    return 0

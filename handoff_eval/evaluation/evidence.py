@@ -184,7 +184,9 @@ def _positives(scored: ScoredSplit, peaks: Array, budget: Budget, seed: int) -> 
     positive = scored.positive
     weight = scored.weight[positive]
     equal = bool(len(weight) == 0 or np.ptp(weight) == 0)
-    if equal and positive.any() and scored.emailed[positive].all():
+    # An audit that found no miss tells by its weights how many there may be; emails alone don't.
+    audited = bool(np.ptp(scored.weight) > 0 and not scored.emailed.all())
+    if positive.any() and scored.emailed[positive].all() and not audited:
         raise DataError(
             "Expected positives that were looked for apart from the emails already sent; all "
             f"{positive.sum()} of tune are marked as emailed, so they certify only what the former "
@@ -197,5 +199,6 @@ def _positives(scored: ScoredSplit, peaks: Array, budget: Budget, seed: int) -> 
                 "differ in tune. Promise a share of handoffs (customers = false)."
             )
         return lowest_of_each(peaks, scored.groups, positive)
-    kept = thinned(scored.weight, positive, seed)
+    of_all = np.full(len(positive), scored.emailed.any())
+    kept = thinned(scored.weight, positive, seed, drawn=of_all)
     return peaks[one_per_customer(scored.groups, kept, seed)]

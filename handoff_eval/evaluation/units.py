@@ -18,16 +18,30 @@ def one_per_customer(
 
 
 def thinned(
-    weight: NDArray[np.float64], eligible: NDArray[np.bool_], seed: int
+    weight: NDArray[np.float64],
+    eligible: NDArray[np.bool_],
+    seed: int,
+    *,
+    drawn: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
     """Return which eligible rows stay when each does with its weight over the largest, shape (n,).
 
     A row drawn with probability q has weight 1 / q, so after thinning all rows are equally
     likely to be there, which the binomial asks for. Equal weights keep every row.
+
+    Parameters
+    ----------
+    weight : float array, shape (n,)
+    eligible : bool array, shape (n,)
+    seed : int
+    drawn : bool array, shape (n,), optional
+        Rows whose largest weight counts; the eligible ones when None. An eligible row might have
+        been among the most thinly drawn ones although none was found there, as when an audit
+        finds no miss.
     """
     if not eligible.any():
         return eligible
-    chance = weight / weight[eligible].max()
+    chance = weight / weight[eligible if drawn is None else drawn | eligible].max()
     stays: NDArray[np.bool_] = np.random.default_rng(seed).random(len(weight)) < chance
     return eligible & stays
 
