@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -109,7 +110,7 @@ def slices_plot(slices: Slices, *, width: int = WIDE) -> Picture:
     alt = require_altair()
     rows: list[Row] = [
         {
-            "slice": f"{s.variable}: {s.value.replace('_', ' ')} (n {s.inside.n})",
+            "slice": f"{s.variable}|{s.value.replace('_', ' ')} (n {s.inside.n})",
             "value": s.inside.value,
             "low": s.inside.low,
             "high": s.inside.high,
@@ -118,14 +119,31 @@ def slices_plot(slices: Slices, *, width: int = WIDE) -> Picture:
         for s in slices.slices
         if s.metric == "recall"
     ]
-    y = alt.Y("slice:N", sort=[row["slice"] for row in rows], title=None)
-    room = round(0.36 * width)
-    y = y.axis(labelLimit=room, grid=False)
+    order: list[str] = []
+    for row in rows:
+        heading = f"|{row['slice'].partition('|')[0]}"
+        order += [] if heading in order else [heading]
+        order.append(row["slice"])
+    y = alt.Y("slice:N", title=None, scale=alt.Scale(domain=order))
+    room = round((0.36 if width > 500 else 0.46) * width)
+    is_heading = "datum.value[0] === '|'"
+    y = y.axis(
+        labelLimit=room,
+        labelExpr="split(datum.value, '|')[1]",
+        labelFontWeight=alt.condition(is_heading, alt.value("bold"), alt.value("normal")),
+        labelColor=alt.condition(is_heading, alt.value(INK), alt.value(MUTED)),
+        grid=False,
+        ticks=False,
+        domain=False,
+    )
     x_scale = alt.Scale(domain=[0, 1])
     kinds = ["not shown to differ", "differs from the rest"]
     kinds = kinds if any(s.differs for s in slices.slices) else kinds[:1]
     colour = alt.Color(
         "kind:N", scale=alt.Scale(domain=kinds, range=[COLOURS[0], COLOURS[1]]), title=None
+    )
+    shape = alt.Shape(
+        "kind:N", scale=alt.Scale(domain=kinds, range=["circle", "diamond"]), title=None
     )
     x = alt.X("value:Q", title="recall", scale=x_scale).axis(format=".0%")
     bars = [row for row in rows if not isnan(row["low"])]
@@ -133,12 +151,12 @@ def slices_plot(slices: Slices, *, width: int = WIDE) -> Picture:
         chart(bars).mark_rule(strokeWidth=2, opacity=0.75).encode(
             alt.X("low:Q", scale=x_scale), y, colour, x2="high:Q"
         ),
-        chart(rows).mark_point(size=80, filled=True, opacity=1).encode(x, y, colour),
+        chart(rows).mark_point(size=80, filled=True, opacity=1).encode(x, y, colour, shape),
     ]  # fmt: skip
     first, *rest = slices.sentences()
     subtitle = " ".join([*rest, "Bars: 95% intervals by customer."])
     return compose(
-        layers, first, subtitle, width=width, height=20 * len(rows) + 10, margin=room + 40
+        layers, first, subtitle, width=width, height=18 * len(order) + 10, margin=room + 40
     )
 
 
@@ -156,16 +174,23 @@ def topics_plot(topics: Topics, *, width: int = WIDE) -> Picture:
         {"topic": f"{number}. {topic.name}", "n": len(topic.mistakes)}
         for number, topic in enumerate(topics.topics, 1)
     ]
-    y = alt.Y("topic:N", sort=[row["topic"] for row in rows], title=None)
     room = round(0.46 * width)
-    y = y.axis(labelLimit=room, grid=False)
-    x = alt.X("n:Q", title=topics.kind).axis(tickMinStep=1)
+    letters = round(room / 6.5)
+    for row in rows:
+        row["topic"] = "\n".join(textwrap.wrap(row["topic"], letters)[:2])
+    y = alt.Y("topic:N", sort=[row["topic"] for row in rows], title=None)
+    y = y.axis(labelLimit=room, labelExpr="split(datum.value, '\n')", grid=False, ticks=False)
+    most = max(row["n"] for row in rows)
+    scale = alt.Scale(domain=[0, 1.08 * most], nice=False)
+    x = alt.X("n:Q", title=f"{topics.kind}, conversations", scale=scale).axis(tickMinStep=1)
     layers = [
         chart(rows).mark_bar(cornerRadius=2, height=16, color=COLOURS[0]).encode(x, y),
         chart(rows).mark_text(dx=10, fontSize=12, color=INK).encode(x, y, text="n:Q"),
     ]
     title = f"{topics.n} {topics.kind} by what the customer says"
-    return compose(layers, title, "", width=width, height=28 * len(rows) + 10, margin=room + 40)
+    return compose(
+        layers, title, topics.meaning, width=width, height=34 * len(rows) + 10, margin=room + 40
+    )
 
 
 def reliability_plot(reliability: Reliability, *, width: int = WIDE) -> Picture:
@@ -184,8 +209,8 @@ def reliability_plot(reliability: Reliability, *, width: int = WIDE) -> Picture:
     ]
     equal = [{"score": 0.0, "value": 0.0}, {"score": 1.0, "value": 1.0}]
     scale = alt.Scale(domain=[0, 1])
-    x = alt.X("score:Q", title="mean score of the bin", scale=scale)
-    y = alt.Y("value:Q", title="share in need", scale=scale)
+    x = alt.X("score:Q", title="mean score of the bin, 0 to 1", scale=scale)
+    y = alt.Y("value:Q", title="share in need", scale=scale).axis(format=".0%")
     layers = [
         chart(equal).mark_line(color=INK, strokeDash=[4, 3], strokeWidth=1.25).encode(x, y),
         chart(rows)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.conversation import Conversation, LabeledConversation
-from handoff_eval.errors import DataError
 from handoff_eval.evaluation.daily_counts import WEEK, DailyCounts, Pattern, draw_counts
 from handoff_eval.evaluation.forecast_backtest import Backtest, backtest
 from handoff_eval.evaluation.forecast_result import Forecast, Part, Weekday
@@ -44,8 +43,8 @@ def forecast_volume(
 
     Conversations give the pattern over days. Emails a conversation come from traffic where there
     is some, which takes neither label nor prevalence, else from the scored split at the deployment
-    prevalence. That the rate is the same on every day is an assumption, which the backtest on the
-    emails of held-out weeks tests.
+    prevalence. That the rate is the same on every day is an assumption; with traffic it is tested on
+    the emails of held-out weeks, else the conversations are, before the trigger.
 
     Parameters
     ----------
@@ -118,7 +117,7 @@ def forecast_volume(
         parts={by: parts.of(values, scale) for by, values in kinds.items()},
         dispersion=pattern.dispersion,
         weeks=counts.whole_weeks,
-        tested=_tested(scored, items, point, traffic, budget, float(of_test.mean()), seed),
+        tested=_tested(counts, traffic, point, budget, float(rates.mean()), seed),
     )
 
 
@@ -169,33 +168,22 @@ def _share_draws(
 
 
 def _tested(
-    scored: ScoredSplit,
-    items: Sequence[LabeledConversation],
-    point: OperatingPoint,
+    counts: DailyCounts,
     traffic: ScoredTraffic | None,
+    point: OperatingPoint,
     budget: Budget,
-    deployed_rate: float,
+    rate: float,
     seed: int,
 ) -> Backtest | None:
-    """Return the backtest on traffic's emails, else on test's; None where too few weeks are known.
+    """Return the backtest on traffic's emails; without traffic on conversations, before the trigger.
 
-    Test's emails are as sampled, since a day of it holds too few to restate at a prevalence. The
-    budget is scaled like them, by the sample's email rate over the deployed one.
+    Test's own emails would tell how conversations were drawn for test, such as the last weeks.
     """
-    allowed = budget.email_rate
-    if traffic is not None:
-        source, days, fired = "traffic", traffic.days, traffic.peak >= point.threshold
-    else:
-        starts = (item.conversation.started_at for item in items)
-        source, fired = "test", scored.peak >= point.threshold
-        days = tuple(start and start.date() for start in starts)
-        allowed *= float(fired.mean()) / deployed_rate
-    try:
-        conversations = DailyCounts.of(days)
-    except DataError:
-        return None
-    emails = conversations.alongside([day for day, f in zip(days, fired, strict=True) if f])
-    return backtest(conversations, emails, source=source, email_rate=allowed, seed=seed)
+    if traffic is None:
+        return backtest(counts, None, allowed=budget.email_rate / rate, seed=seed)
+    fired = traffic.peak >= point.threshold
+    emails = counts.alongside([day for day, f in zip(traffic.days, fired, strict=True) if f])
+    return backtest(counts, emails, allowed=budget.email_rate, seed=seed)
 
 
 class _Parts:

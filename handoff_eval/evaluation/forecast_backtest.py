@@ -1,4 +1,4 @@
-"""Was the forecast right? Emails of held-out weeks, each forecast from the weeks before it."""
+"""Was the forecast right? Held-out weeks, each forecast from the weeks before it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from handoff_eval.evaluation.intervals import Estimate, clopper_pearson
 
 STATED = 0.8
 """Coverage of the band that is tested on held-out weeks."""
+EMAILS, CONVERSATIONS = "emails", "conversations"
 DRAWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOutDay:
-    """Emails of one day, and the 10th, 50th and 90th percentile they were forecast with."""
+    """What came on one day, and the 10th, 50th and 90th percentile it was forecast with."""
 
     day: date
     low: float
     median: float
     high: float
-    emails: int
+    actual: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +36,22 @@ class Backtest:
 
     Attributes
     ----------
-    source : str
-        Whose emails: `traffic` or `test`.
+    what : str
+        What was forecast and counted: `emails`, or `conversations` where no traffic was scored.
     days, weeks : Estimate
         Share within; the limits take days (weeks) as independent.
     high_days : Estimate
         Share of days at or below the forecast's 90th percentile.
     weeks_over : Estimate
-        Share of weeks with more emails than the budget allows at this traffic.
+        Share of weeks with more than the budget allows.
     weeks_over_forecast : float
         The mean of the chances that were forecast for that.
     limit : float
-        Emails a day that the budget allows at this traffic.
+        How many of them a day the budget allows at this traffic.
     held_out : tuple of HeldOutDay
     """
 
-    source: str
+    what: str
     days: Estimate
     weeks: Estimate
     high_days: Estimate
@@ -62,19 +63,21 @@ class Backtest:
     def sentence(self) -> str:
         """Return how the forecast did, in words."""
         over = round(self.weeks_over.value * self.weeks_over.n)
-        return (
-            f"Tested on {self.source}, the emails of each week forecast from the weeks before: "
+        said = (
+            f"Tested on {self.what} of held-out weeks, each forecast from the weeks before: "
             f"{self.days.value:.0%} of {self.days.n} days ({self.days.low:.0%} to "
             f"{self.days.high:.0%}) and {self.weeks.value:.0%} of {self.weeks.n} weeks fell into a "
             f"band meant for at least {STATED:.0%}; {over} of {self.weeks_over.n} weeks broke the "
-            f"budget, where {self.weeks_over_forecast * self.weeks_over.n:.1f} were "
-            "forecast."
+            f"budget, where {self.weeks_over_forecast * self.weeks_over.n:.1f} were forecast."
         )
+        if self.what == CONVERSATIONS:
+            said += " That is before the trigger, at its mean rate; unlabelled traffic would test emails."
+        return said
 
     def to_dict(self) -> dict[str, Any]:
         """Return the test as JSON values."""
         return {
-            "source": self.source,
+            "what": self.what,
             "stated": STATED,
             "days": self.days.to_dict(),
             "weeks": self.weeks.to_dict(),
@@ -88,7 +91,7 @@ class Backtest:
                     "p10": d.low,
                     "p50": d.median,
                     "p90": d.high,
-                    "emails": d.emails,
+                    "actual": d.actual,
                 }
                 for d in self.held_out
             ],
@@ -97,13 +100,12 @@ class Backtest:
 
 def backtest(
     conversations: DailyCounts,
-    emails: NDArray[np.int64],
+    emails: NDArray[np.int64] | None,
     *,
-    source: str,
-    email_rate: float,
+    allowed: float,
     seed: int = 0,
 ) -> Backtest | None:
-    """Forecast each week's emails from the weeks before alone; None where none can be held out.
+    """Forecast each week from the weeks before it alone; None where none can be held out.
 
     Rolling origin (Tashman, Int. J. of Forecasting 16 (2000) 437-450), from `MIN_WEEKS` weeks on.
     Pattern and dispersion are those of the earlier conversations; emails a conversation are drawn
@@ -113,19 +115,17 @@ def backtest(
     Parameters
     ----------
     conversations : DailyCounts
-        All that were scored.
-    emails : int array, shape (days,)
-        How many of each day's fired.
-    source : str
-        What they are.
-    email_rate : float
-        Emails per conversation that the budget allows, at the prevalence of these.
+    emails : int array, shape (days,), optional
+        How many of each day's fired; None forecasts the conversations themselves.
+    allowed : float
+        How many of what is forecast the budget allows for each conversation.
     seed : int
         Of the simulation.
     """
     rng = np.random.default_rng(seed)
     tail = 100 * (1 - STATED) / 2
-    limit = email_rate * float(conversations.counts.mean())
+    limit = allowed * float(conversations.counts.mean())
+    came = conversations.counts if emails is None else emails
     held_out: list[HeldOutDay] = []
     within_weeks: list[bool] = []
     over: list[bool] = []
@@ -133,7 +133,7 @@ def backtest(
     for week in range(MIN_WEEKS, conversations.whole_weeks):
         start = week * WEEK
         simulated = _simulated(conversations, emails, start, rng)
-        actual = emails[start : start + WEEK]
+        actual = came[start : start + WEEK]
         bands = np.percentile(simulated, [tail, 50, 100 - tail], axis=0)
         for i, (low, median, high) in enumerate(bands.T.tolist()):
             day = conversations.first + timedelta(days=start + i)
@@ -146,10 +146,10 @@ def backtest(
     if not within_weeks:
         return None
     return Backtest(
-        source=source,
-        days=_share([d.low <= d.emails <= d.high for d in held_out]),
+        what=CONVERSATIONS if emails is None else EMAILS,
+        days=_share([d.low <= d.actual <= d.high for d in held_out]),
         weeks=_share(within_weeks),
-        high_days=_share([d.emails <= d.high for d in held_out]),
+        high_days=_share([d.actual <= d.high for d in held_out]),
         weeks_over=_share(over),
         weeks_over_forecast=float(np.mean(chances)),
         limit=limit,
@@ -158,15 +158,18 @@ def backtest(
 
 
 def _simulated(
-    conversations: DailyCounts, emails: NDArray[np.int64], start: int, rng: np.random.Generator
+    conversations: DailyCounts,
+    emails: NDArray[np.int64] | None,
+    start: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Return emails of the week from day `start` on, as the days before foretell, (DRAWS, 7)."""
+    """Return the week from day `start` on, as the days before foretell it, shape (DRAWS, 7)."""
     pattern = Pattern.fit(conversations.until(start))
-    came, sent = int(conversations.counts[:start].sum()), int(emails[:start].sum())
-    rate = rng.beta(sent + 0.5, came - sent + 0.5, size=(DRAWS, 1))
-    weekdays = conversations.weekdays[start : start + WEEK]
-    means = pattern.draw_means(DRAWS, rng)[:, weekdays]
-    return draw_counts(means * rate, pattern.dispersion, rng)
+    means = pattern.draw_means(DRAWS, rng)[:, conversations.weekdays[start : start + WEEK]]
+    if emails is not None:
+        came, sent = int(conversations.counts[:start].sum()), int(emails[:start].sum())
+        means *= rng.beta(sent + 0.5, came - sent + 0.5, size=(DRAWS, 1))
+    return draw_counts(means, pattern.dispersion, rng)
 
 
 def _share(hits: Sequence[bool]) -> Estimate:

@@ -65,7 +65,7 @@ class Forecast(Result):
     weeks : int
         Whole weeks of traffic behind it.
     tested : Backtest or None
-        On the emails of held-out weeks, each forecast from those before it.
+        On held-out weeks, each forecast from those before it.
     """
 
     trigger: str
@@ -98,7 +98,7 @@ class Forecast(Result):
             f"{limit} a day on average in {_percent(self.week_over)}.",
         ]
         if self.tested is None:
-            said.append("Too few weeks have scored conversations to hold one out and test this.")
+            said.append(f"{self.weeks} weeks of traffic are too few to hold one out and test this.")
         else:
             said.append(self.tested.sentence())
         if self.weeks < FEW_WEEKS:
@@ -144,7 +144,7 @@ class Forecast(Result):
         return forecast_plot(self)
 
     def plot_backtest(self) -> Picture | None:
-        """Return the emails of each held-out day in its band; None where none was held out."""
+        """Return each held-out day in its band; None where none was held out."""
         from handoff_eval.evaluation.volume_plots import backtest_plot
 
         return None if self.tested is None else backtest_plot(self.tested)

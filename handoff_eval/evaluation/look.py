@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from handoff_eval.evaluation.comparison import ArmResult, Comparison
 
+Row = dict[str, Any]
+
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's palette (Color Universal Design, 2008), less the two that white or black hide."""
 
@@ -25,10 +27,14 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross"
 INK, MUTED, RULE, PAPER, TARGET = "#1d2127", "#59616b", "#d5d9de", "#fdfdfe", "#f0e442"
 """Each serves one purpose, so that a page can give it another value in the dark."""
 
+HALO: tuple[Row, ...] = (
+    {"color": PAPER, "stroke": PAPER, "strokeWidth": 4, "opacity": 0.85},
+    {"color": INK},
+)
+"""How words are painted twice, so that no line or bar behind hides them."""
+
 FONT = "Helvetica Neue, Arial, Liberation Sans, sans-serif"
 WIDE, NARROW = 720, 356
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +153,7 @@ class Look:
             chart([{"x": x, "y": y, "text": text}])
             .mark_text(**place, **paint)
             .encode(alt.X("x:Q"), alt.Y("y:Q"), text="text:N")
-            for paint in (
-                {"color": PAPER, "stroke": PAPER, "strokeWidth": 4, "opacity": 0.85},
-                {"color": INK},
-            )
+            for paint in HALO
         ]
 
     def lines(self, rows: list[Row], x: Any, y: Any) -> list[Any]:
@@ -286,7 +289,7 @@ def _config(width: int) -> dict[str, Any]:
             "labelColor": INK,
             "orient": "top",
             "direction": "vertical" if small else "horizontal",
-            "columns": 1 if small else 3,
+            "columns": 1 if small else 4,
             "symbolSize": 110,
             "symbolOpacity": 1,
             "labelLimit": 320,
@@ -294,7 +297,7 @@ def _config(width: int) -> dict[str, Any]:
         },
         "title": {
             "anchor": "start",
-            "frame": "group",
+            "frame": "bounds",
             "color": INK,
             "fontSize": 15 if small else 17,
             "subtitleColor": MUTED,

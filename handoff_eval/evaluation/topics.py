@@ -27,9 +27,16 @@ SMALLEST_MEAN = 3
 WORD = r"\b[^\W\d_]{3,}\b"
 """Three letters or more, without digits."""
 
-TERMS = 4
+TERMS = 3
+COMMON = 1 / 3
+"""Share of a topic's conversations that its terms come in, so that they tell of most of it."""
+
 EXAMPLES = 3
-EXAMPLE_LETTERS = 160
+EXAMPLE_LETTERS, QUOTE_LETTERS = 160, 70
+MEANINGS = {
+    "needless emails": "These are questions your agent should answer",
+    "missed handoffs": "These needed a person and got none",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,8 @@ class Topic:
     Attributes
     ----------
     terms : tuple of str
-        Its most distinctive words, the first the most so; empty where no word stands out.
+        Its most distinctive words and pairs of words, the first the most so; empty where none
+        stands out.
     mistakes : tuple of Mistake
         Nearest to the middle of the topic first.
     examples : tuple of str
@@ -54,6 +62,12 @@ class Topic:
     def name(self) -> str:
         """Return the words as a name."""
         return ", ".join(self.terms) or "no common words"
+
+    def __str__(self) -> str:
+        quote = (
+            f", such as “{_shortened(self.examples[0], QUOTE_LETTERS)}”" if self.examples else ""
+        )
+        return f"{self.name} ({len(self.mistakes)}){quote}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +89,16 @@ class Topics(Result):
         """Return the number of mistakes."""
         return sum(len(topic.mistakes) for topic in self.topics)
 
+    @property
+    def meaning(self) -> str:
+        """Return what they are to a team, as the beginning of a sentence."""
+        return MEANINGS[self.kind]
+
     def sentences(self) -> tuple[str, ...]:
         """Return what a team acts on: the questions to answer, or what was missed."""
         if not self.topics:
             return (f"There are no {self.kind} on test.",)
-        named = "; ".join(f"{topic.name} ({len(topic.mistakes)})" for topic in self.topics)
-        if self.kind == "needless emails":
-            said = f"These are questions your agent should answer: {named}."
-        else:
-            said = f"These needed a person and got none: {named}."
+        said = f"{self.meaning}: {'; '.join(map(str, self.topics))}."
         few = f"With {self.n} {self.kind} the topics are a first look, not a count to plan by."
         return (said, few) if self.n < 30 else (said,)
 
@@ -226,13 +241,16 @@ def _groups(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
 def _distinctive(
     texts: Sequence[str], groups: NDArray[np.int64], others: Sequence[str]
 ) -> list[tuple[str, ...]]:
-    """Return the terms of each group; a word counts once a conversation, however often it comes.
+    """Return the terms of each group; a term counts once a conversation, however often it comes.
 
-    A word that a single conversation of a larger group has names nothing.
+    A term that few conversations of a group have names the group badly, so the usual ones come
+    first: those of a third of it, or else of two conversations of it.
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
-    vectorizer = CountVectorizer(binary=True, stop_words="english", token_pattern=WORD)
+    vectorizer = CountVectorizer(
+        binary=True, stop_words="english", token_pattern=WORD, ngram_range=(1, 2)
+    )
     number = int(groups.max()) + 1
     try:
         present = vectorizer.fit_transform([*texts, *others])
@@ -245,10 +263,20 @@ def _distinctive(
         members = np.flatnonzero(groups == group)
         inside = np.asarray(present[members].sum(axis=0), dtype=np.float64).ravel()
         scores = distinctiveness(inside, overall - inside)
-        enough = inside >= min(2, len(members))
+        common = inside >= max(min(2, len(members)), COMMON * len(members))
+        enough = common if (common & (scores > 0)).any() else inside >= min(2, len(members))
         order = np.lexsort((words, -np.where(enough, scores, -np.inf)))
-        names.append(tuple(str(words[i]) for i in order[:TERMS] if enough[i]))
+        names.append(_apart([str(words[i]) for i in order if enough[i] and scores[i] > 0]))
     return names
+
+
+def _apart(terms: Sequence[str]) -> tuple[str, ...]:
+    """Return the first terms that share no word with one before."""
+    taken: list[str] = []
+    for term in terms:
+        if len(taken) < TERMS and not set(term.split()) & set(" ".join(taken).split()):
+            taken.append(term)
+    return tuple(taken)
 
 
 def _said(mistake: Mistake) -> list[str]:
@@ -266,6 +294,6 @@ def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
     return vector / length if length else vector
 
 
-def _shortened(text: str) -> str:
+def _shortened(text: str, letters: int = EXAMPLE_LETTERS) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= EXAMPLE_LETTERS else f"{line[: EXAMPLE_LETTERS - 1]}…"
+    return line if len(line) <= letters else f"{line[: letters - 1]}…"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handoff_eval.evaluation.look import (
     COLOURS,
+    HALO,
     INK,
     PAPER,
     WIDE,
@@ -47,9 +48,7 @@ def forecast_plot(forecast: Forecast, *, width: int = WIDE) -> Picture:
         .mark_tick(width=wide, thickness=3, color=COLOURS[0])
         .encode(x, alt.Y("median:Q", scale=scale)),
         chart(cap).mark_rule(color=INK, strokeWidth=1.25).encode(alt.Y("cap:Q", scale=scale)),
-        chart([{**cap[0], "text": "budget"}])
-        .mark_text(align="left", dx=4, dy=-7, fontSize=12, color=INK)
-        .encode(alt.Y("cap:Q", scale=scale), text="text:N", x=alt.value(0)),
+        *_cap_words({**cap[0], "text": "budget"}, scale),
     ]
     first, *rest = forecast.sentences()
     subtitle = " ".join([*rest[:1], "Bars: 10th to 90th percentile, with the median."])
@@ -57,7 +56,7 @@ def forecast_plot(forecast: Forecast, *, width: int = WIDE) -> Picture:
 
 
 def backtest_plot(tested: Backtest, *, width: int = WIDE) -> Picture:
-    """Draw the emails of each held-out day in the band they were forecast with, and the budget.
+    """Draw each held-out day in the band it was forecast with, and what the budget allows.
 
     Parameters
     ----------
@@ -72,21 +71,20 @@ def backtest_plot(tested: Backtest, *, width: int = WIDE) -> Picture:
             "low": d.low,
             "median": d.median,
             "high": d.high,
-            "emails": d.emails,
-            "where": "in the band" if d.low <= d.emails <= d.high else "outside",
+            "actual": d.actual,
+            "where": "in the band" if d.low <= d.actual <= d.high else "outside",
         }
         for d in tested.held_out
     ]
-    top = 1.12 * max(tested.limit, *(max(d.high, d.emails) for d in tested.held_out), 1.0)
+    top = 1.12 * max(tested.limit, *(max(d.high, d.actual) for d in tested.held_out), 1.0)
     scale = alt.Scale(domain=[0, top], nice=False)
     # Without the zone's letters a date would be taken as the evening before in the west.
     x = alt.X("utcyearmonthdate(day):T", title=None, scale=alt.Scale(type="utc"))
     x = x.axis(format="%-d %b", grid=False, tickCount=8 if width > 500 else 4)
-    y = alt.Y("low:Q", title=f"emails a day on {tested.source}", scale=scale)
+    y = alt.Y("low:Q", title=f"{tested.what} a day", scale=scale)
     kinds = alt.Scale(domain=["in the band", "outside"], range=[COLOURS[0], COLOURS[1]])
     shapes = alt.Scale(domain=["in the band", "outside"], range=["circle", "diamond"])
     cap: list[Row] = [{"cap": tested.limit, "text": f"budget: {tested.limit:.3g} at this traffic"}]
-    placed = chart(cap).encode(alt.Y("cap:Q", scale=scale))
     layers = [
         chart(days)
         .mark_area(color=COLOURS[0], opacity=0.2, interpolate="step")
@@ -94,24 +92,32 @@ def backtest_plot(tested: Backtest, *, width: int = WIDE) -> Picture:
         chart(days)
         .mark_line(color=COLOURS[0], opacity=0.5, strokeWidth=1.5, interpolate="step")
         .encode(x, alt.Y("median:Q", scale=scale)),
-        placed.mark_rule(color=INK, strokeWidth=1.25),
+        chart(cap).mark_rule(color=INK, strokeWidth=1.25).encode(alt.Y("cap:Q", scale=scale)),
         chart(days)
         .mark_point(size=46, filled=True, opacity=1, stroke=PAPER, strokeWidth=0.75)
         .encode(
             x,
-            alt.Y("emails:Q", scale=scale),
+            alt.Y("actual:Q", scale=scale),
             alt.Color("where:N", scale=kinds, title=None),
             alt.Shape("where:N", scale=shapes, title=None),
         ),
-        placed.mark_text(align="left", dx=4, dy=-7, fontSize=12, color=INK).encode(
-            text="text:N", x=alt.value(0)
-        ),
+        *_cap_words(cap[0], scale),
     ]
-    title = (
-        f"{tested.days.value:.0%} of {tested.days.n} held-out days had as many emails as forecast"
-    )
+    share = f"{tested.days.value:.0%} of {tested.days.n}"
+    title = f"{share} held-out days had as many {tested.what} as forecast"
     subtitle = (
-        "Band: 10th to 90th percentile, with the median, forecast from the weeks before each week. "
-        "Dots: what was sent."
+        "Band: 10th to 90th percentile, with the median, forecast from the weeks before each "
+        "week. Dots: what came."
     )
     return compose(layers, title, subtitle, width=width)
+
+
+def _cap_words(cap: Row, scale: Any) -> list[Any]:
+    """Return the words on the line of the budget, at its end, where weekends leave room."""
+    alt = require_altair()
+    return [
+        chart([cap])
+        .mark_text(align="right", dx=-4, dy=-8, fontSize=12, **paint)
+        .encode(alt.Y("cap:Q", scale=scale), text="text:N", x=alt.value("width"))
+        for paint in HALO
+    ]

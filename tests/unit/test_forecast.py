@@ -99,7 +99,7 @@ def test_band_holds_its_share_of_held_out_days() -> None:
     came = draw_counts(np.tile([120.0, 120, 120, 120, 120, 50, 50], 30), 0.05, rng)
     emails = rng.binomial(came, 0.2)
 
-    tested = backtest(DailyCounts(MONDAY, came), emails, source="traffic", email_rate=0.22, seed=3)
+    tested = backtest(DailyCounts(MONDAY, came), emails, allowed=0.22, seed=3)
 
     assert tested is not None
     assert tested.days.n == len(tested.held_out) == 28 * 7
@@ -115,14 +115,12 @@ def test_a_rate_that_changes_fails_the_backtest() -> None:
     """Emails that double while the conversations stay are seen as too many for the forecast."""
     emails = np.repeat([20, 20, 20, 40, 40, 40], 7)
 
-    tested = backtest(
-        DailyCounts(MONDAY, np.full(42, 100)), emails, source="traffic", email_rate=0.25
-    )
+    tested = backtest(DailyCounts(MONDAY, np.full(42, 100)), emails, allowed=0.25)
 
     assert tested is not None
     # Weeks 3 to 6 are forecast: the third is alike, the fourth comes as twice what was seen.
-    assert not any(d.low <= d.emails <= d.high for d in tested.held_out[7:14])
-    assert all(d.low <= d.emails <= d.high for d in tested.held_out[:7])
+    assert not any(d.low <= d.actual <= d.high for d in tested.held_out[7:14])
+    assert all(d.low <= d.actual <= d.high for d in tested.held_out[:7])
     assert tested.weeks_over.value == pytest.approx(3 / 4)
 
 
@@ -130,7 +128,7 @@ def test_nothing_is_held_out_of_two_weeks() -> None:
     """Two weeks make a pattern and leave none to test it on."""
     counts = DailyCounts(MONDAY, np.full(14, 9))
 
-    assert backtest(counts, np.full(14, 1), source="test", email_rate=0.1) is None
+    assert backtest(counts, np.full(14, 1), allowed=0.1) is None
 
 
 def _items() -> list[LabeledConversation]:
@@ -221,9 +219,9 @@ def test_traffic_tells_the_rate_without_labels() -> None:
     assert forecast.median_day.value == pytest.approx(50, abs=3)
     assert sum(p.emails.value for p in forecast.parts["reason"]) == pytest.approx(50, rel=0.1)
     assert forecast.tested is not None
-    assert forecast.tested.source == "traffic"
+    assert forecast.tested.what == "emails"
     # 5 of 20 fired on each of 21 held-out days, in a band about them
-    assert {d.emails for d in forecast.tested.held_out} == {5}
+    assert {d.actual for d in forecast.tested.held_out} == {5}
     assert forecast.tested.days.value == 1
     assert forecast.tested.weeks.n == 3
 
@@ -242,26 +240,23 @@ def test_a_rate_of_nought_still_leaves_room() -> None:
 def test_few_weeks_are_said() -> None:
     """The words say how many weeks there were and how the band did on those held out."""
     assert any("rests on 4 weeks" in s for s in _forecast([10] * 28).sentences())
-    undated = [
-        replace(item, conversation=replace(item.conversation, started_at=None)) for item in _items()
-    ]
-    none = forecast_volume(
-        SCORED, undated, POINT, _traffic([10] * 14), budget=BUDGET, prevalence=0.1
-    )
+    none = _forecast([10] * 14)
     assert any("to hold one out and test" in s for s in none.sentences())
     assert none.to_dict()["backtest"] is None
     assert none.plot_backtest() is None
 
 
-def test_the_budget_is_scaled_to_the_sample() -> None:
-    """Test holds more positives than traffic, so what the budget allows there is more as well."""
-    tested = _forecast([10] * 28).tested
+def test_without_traffic_conversations_are_tested() -> None:
+    """Before the trigger: as many as the budget allows at the mean email rate."""
+    forecast = _forecast([10] * 28)
+    tested = forecast.tested
 
     assert tested is not None
-    # four conversations a day; 18 of 100 fire in the sample and .18 of the deployed ones, so the
-    # budget's 20 of 200 stay a tenth: .4 a day
-    assert tested.source == "test"
-    assert tested.limit == pytest.approx(0.4, rel=0.05)
+    # 20 emails of 200 conversations at .18 emails a conversation: .1 / .18 of 10 a day
+    assert tested.what == "conversations"
+    assert {d.actual for d in tested.held_out} == {10}
+    assert tested.limit == pytest.approx(10 * 0.1 / 0.18, rel=0.05)
+    assert any("before the trigger" in sentence for sentence in forecast.sentences())
 
 
 def test_forecast_is_refused_on_what_chose_the_point() -> None:
