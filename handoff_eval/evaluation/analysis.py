@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from html import escape
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from handoff_eval.conversation import Split
 from handoff_eval.encoders.base import Encoder
@@ -11,9 +13,11 @@ from handoff_eval.errors import DataError
 from handoff_eval.evaluation.comparison import Comparison
 from handoff_eval.evaluation.forecast import forecast_volume
 from handoff_eval.evaluation.forecast_result import Forecast
+from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.mistakes import missed_handoffs, needless_emails
 from handoff_eval.evaluation.plots import shown_arm
 from handoff_eval.evaluation.reliability import Reliability, measure_reliability
+from handoff_eval.evaluation.result import Result
 from handoff_eval.evaluation.slices import Slices, measure_slices, slice_variables
 from handoff_eval.evaluation.timing import Timing, measure_timing
 from handoff_eval.evaluation.topics import Topics, group_by_topic
@@ -21,6 +25,67 @@ from handoff_eval.transcripts.read import Dataset
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from handoff_eval.evaluation.intervals import Estimate
+    from handoff_eval.evaluation.look import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A result with its place: `result` is a sentence where the data don't allow it.
+
+    `key` names it in files and metrics, `title` on a page and in the terminal.
+    """
+
+    key: str
+    title: str
+    result: Result | str
+
+
+@dataclass(frozen=True, slots=True)
+class Timings(Result):
+    """When each arm fires, one column an arm, told and drawn of one of them."""
+
+    caption: ClassVar[str] = (
+        "Early, on time, late and never are shares of the needed handoffs. GT is Golden Transfer "
+        "within Tolerance (Liu et al., AAAI 2021), with a tolerance of 1, 2 and 3 turns: over all "
+        "conversations, where silence scores well, over those in need, and with the first fire "
+        "alone."
+    )
+
+    timings: tuple[Timing, ...]
+    arm: str
+
+    @property
+    def shown(self) -> Timing:
+        """The arm that is told of."""
+        return next(timing for timing in self.timings if timing.trigger == self.arm)
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return when that arm fires."""
+        return self.shown.sentences()
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a measure and one column an arm, each value with its interval and n."""
+        import pandas as pd
+
+        columns = {
+            timing.trigger: {name.replace("_", " "): str(found) for name, found in timing.items()}
+            for timing in self.timings
+        }
+        return pd.DataFrame(columns).rename_axis("measure")
+
+    def plot(self, *, width: int = WIDE) -> Picture:
+        """Return how far that arm's emails lie from the due point."""
+        return self.shown.plot(width=width)
+
+    def measured(self) -> dict[str, Estimate | float]:
+        """Return the measures of that arm."""
+        return self.shown.measured()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every arm's timing."""
+        return {"arm": self.arm, "timings": [timing.to_dict() for timing in self.timings]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +119,45 @@ class Analysis:
         """Return the timing of one arm."""
         return next(timing for timing in self.timings if timing.trigger == arm)
 
-    def timing_frame(self) -> pd.DataFrame:
-        """Return one row a measure and one column an arm, each value with its interval and n."""
-        import pandas as pd
-
-        columns = {
-            timing.trigger: {name: str(estimate) for name, estimate in timing.items()}
-            for timing in self.timings
-        }
-        return pd.DataFrame(columns).rename_axis("measure")
+    def findings(self) -> tuple[Finding, ...]:
+        """Return every finding in the order in which it is shown, wherever that is."""
+        forecast: Result | str = self.forecast or self.forecast_note
+        return (
+            Finding("timing", "When the email comes", Timings(self.timings, self.arm)),
+            Finding("volume", "Emails a day", forecast),
+            Finding("reliability", "What a score means", self.reliability),
+            Finding("slices", "Where it does better or worse", self.slices),
+            Finding("topics/needless", "Needless emails by topic", self.needless),
+            Finding("topics/missed", "Missed handoffs by topic", self.missed),
+        )
 
     def text(self) -> str:
         """Return the findings as the terminal shows them."""
-        lines = ["When the arms fire, against when a handoff was due:"]
-        lines += [self.timing_frame().to_string(), "", f"Volume of {self.arm}:"]
-        if self.forecast is None:
-            lines.append(self.forecast_note)
-        else:
-            parts = self.forecast.parts_frame().loc[["reason", "channel"]]
-            lines += [self.forecast.text(), "", parts.to_string()]
-        lines += ["", f"What a score of {self.arm} means:", self.reliability.text()]
-        lines += ["", f"Slices of {self.arm}:", *self.slices.sentences()]
-        for topics in (self.needless, self.missed):
-            lines += ["", f"{topics.n} {topics.kind} of {self.arm}:", *topics.sentences()]
+        lines = [f"Findings of {self.arm}, on test"]
+        for finding in self.findings():
+            result = finding.result
+            said = result if isinstance(result, str) else result.text()
+            lines += ["", f"{finding.title}:", said]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return "".join(
+            f"<h3>{escape(finding.title)}</h3>"
+            + (
+                f"<p>{escape(finding.result)}</p>"
+                if isinstance(finding.result, str)
+                else finding.result._repr_html_()
+            )
+            for finding in self.findings()
+        )
+
+    def to_json(self) -> str:
+        """Return `to_dict` as indented JSON."""
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     def to_dict(self, *, with_words: bool = True) -> dict[str, Any]:
         """Return the findings as JSON values; `with_words` keeps what customers wrote."""
+        topics = (self.needless, self.missed)
         return {
             "arm": self.arm,
             "timing": [timing.to_dict() for timing in self.timings],
@@ -88,10 +165,7 @@ class Analysis:
             "forecast_note": self.forecast_note,
             "reliability": self.reliability.to_dict(),
             "slices": self.slices.to_dict(),
-            "topics": [
-                topics.to_dict() if with_words else topics.without_words()
-                for topics in (self.needless, self.missed)
-            ],
+            "topics": [(t if with_words else t.without_words()).to_dict() for t in topics],
         }
 
 

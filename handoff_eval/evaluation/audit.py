@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isnan, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.audit_plan import AuditPlan, Design
 from handoff_eval.evaluation.intervals import LEVEL, Estimate, clopper_pearson
+from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.result import Result
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class AuditEstimate(Result):
     design : Design
     strata : tuple of StratumCount
     """
+
+    caption: ClassVar[str] = "What was drawn, read and found in each stratum."
 
     recall: Estimate
     missed: Estimate
@@ -112,11 +115,16 @@ class AuditEstimate(Result):
         ]
         return pd.DataFrame(rows).set_index("stratum")
 
-    def plot(self) -> Picture:
+    def plot(self, *, width: int = WIDE) -> Picture:
         """Return caught and missed with their limits."""
         from handoff_eval.evaluation.analysis_plots import audit_plot
 
-        return audit_plot(self)
+        return audit_plot(self, width=width)
+
+    def measured(self) -> dict[str, Estimate | float]:
+        """Return recall and precision of the period, and what was caught and missed."""
+        names = ("recall", "precision", "caught", "missed")
+        return {name: getattr(self, name) for name in names}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the estimates and the counts of each stratum."""

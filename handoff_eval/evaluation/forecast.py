@@ -43,8 +43,8 @@ def forecast_volume(
 
     Conversations give the pattern over days. Emails a conversation come from traffic where there
     is some, which takes neither label nor prevalence, else from the scored split at the deployment
-    prevalence. That the rate is the same on every day is an assumption; with traffic it is tested on
-    the emails of held-out weeks, else the conversations are, before the trigger.
+    prevalence. That the rate is the same on every day is an assumption; with traffic it is tested
+    on the emails of held-out weeks, else the conversations are, before the trigger.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def _tested(
     rate: float,
     seed: int,
 ) -> Backtest | None:
-    """Return the backtest on traffic's emails; without traffic on conversations, before the trigger.
+    """Return the backtest on traffic's emails, or without traffic on conversations.
 
     Test's own emails would tell how conversations were drawn for test, such as the last weeks.
     """

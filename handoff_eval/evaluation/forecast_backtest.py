@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.evaluation.daily_counts import MIN_WEEKS, WEEK, DailyCounts, Pattern, draw_counts
 from handoff_eval.evaluation.intervals import Estimate, clopper_pearson
+from handoff_eval.evaluation.look import WIDE
+
+if TYPE_CHECKING:
+    from handoff_eval.evaluation.look import Picture
 
 STATED = 0.8
 """Coverage of the band that is tested on held-out weeks."""
@@ -71,8 +75,14 @@ class Backtest:
             f"budget, where {self.weeks_over_forecast * self.weeks_over.n:.1f} were forecast."
         )
         if self.what == CONVERSATIONS:
-            said += " That is before the trigger, at its mean rate; unlabelled traffic would test emails."
+            said += " That is before the trigger, at its mean rate; traffic would test emails."
         return said
+
+    def plot(self, *, width: int = WIDE) -> Picture:
+        """Return each held-out day in the band it was forecast with."""
+        from handoff_eval.evaluation.volume_plots import backtest_plot
+
+        return backtest_plot(self, width=width)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the test as JSON values."""

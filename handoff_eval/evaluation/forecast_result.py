@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from handoff_eval.evaluation.daily_counts import FEW_WEEKS
 from handoff_eval.evaluation.forecast_backtest import Backtest
 from handoff_eval.evaluation.intervals import Estimate
-from handoff_eval.evaluation.result import Result
+from handoff_eval.evaluation.look import WIDE
+from handoff_eval.evaluation.result import Draw, Result, ResultTable
 from handoff_eval.handoff import Budget
 
 if TYPE_CHECKING:
@@ -137,17 +138,40 @@ class Forecast(Result):
             ["by", "value"]
         )
 
-    def plot(self) -> Picture:
+    def plot(self, *, width: int = WIDE) -> Picture:
         """Return the band of each weekday with the budget."""
         from handoff_eval.evaluation.volume_plots import forecast_plot
 
-        return forecast_plot(self)
+        return forecast_plot(self, width=width)
 
-    def plot_backtest(self) -> Picture | None:
-        """Return each held-out day in its band; None where none was held out."""
-        from handoff_eval.evaluation.volume_plots import backtest_plot
+    def pictures(self) -> dict[str, Draw]:
+        """Return the forecast, and each held-out day in its band where there are some."""
+        drawn: dict[str, Draw] = {"": lambda width: self.plot(width=width)}
+        if (tested := self.tested) is not None:
+            drawn["held_out"] = lambda width: tested.plot(width=width)
+        return drawn
 
-        return None if self.tested is None else backtest_plot(self.tested)
+    def tables(self) -> dict[str, ResultTable]:
+        """Return the weekdays and the parts."""
+        return {
+            "": ResultTable("Emails on each weekday.", self.frame()),
+            "parts": ResultTable(
+                "Mean emails a day by hour, main reason and channel.", self.parts_frame()
+            ),
+        }
+
+    def measured(self) -> dict[str, Estimate | float]:
+        """Return what is forecast, and how often held-out days and weeks fell into the band."""
+        found: dict[str, Estimate | float] = dict(self.items())
+        if self.tested is not None:
+            found |= {"held_out_days": self.tested.days, "held_out_weeks": self.tested.weeks}
+        return found
+
+    def text(self) -> str:
+        """Return the sentences, the weekdays and the parts by reason and channel."""
+        parts = self.parts_frame()
+        shown = parts[parts.index.get_level_values("by") != "hour"]
+        return "\n".join([super(Forecast, self).text(), "", shown.to_string()])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the forecast with its test."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from handoff_eval.conversation import LabeledConversation, Split
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.intervals import Estimate, cluster_weights, percentile_estimate
+from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.metrics import at_prevalence, average_precision, recall_at_volume
 from handoff_eval.evaluation.replay import replay
 from handoff_eval.evaluation.result import Result
@@ -112,11 +113,11 @@ class LearningCurve(Result):
         ]
         return pd.DataFrame(rows).set_index(["arm", "labelled"])
 
-    def plot(self) -> Picture:
+    def plot(self, *, width: int = WIDE) -> Picture:
         """Return average precision against labels, one line an arm with its band."""
         from handoff_eval.evaluation.learning_plot import learning_plot
 
-        return learning_plot(self)
+        return learning_plot(self, width=width)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the curve as JSON values."""

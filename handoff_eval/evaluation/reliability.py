@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from handoff_eval.evaluation.intervals import (
     percentile_estimate,
     proportion_estimate,
 )
+from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.result import Result
 from handoff_eval.evaluation.scored import ScoredSplit
 
@@ -59,6 +60,8 @@ class Reliability(Result):
         Mean score minus the share in need: above 0 the scores promise too much.
     """
 
+    caption: ClassVar[str] = "Share in need by score, at the prevalence of the sample."
+
     trigger: str
     split: str
     bins: tuple[Bin, ...]
@@ -96,11 +99,15 @@ class Reliability(Result):
         ]
         return pd.DataFrame(rows).set_index("scores")
 
-    def plot(self) -> Picture:
+    def plot(self, *, width: int = WIDE) -> Picture:
         """Return the share in need against the mean score, beside the line of equality."""
         from handoff_eval.evaluation.analysis_plots import reliability_plot
 
-        return reliability_plot(self)
+        return reliability_plot(self, width=width)
+
+    def measured(self) -> dict[str, Estimate | float]:
+        """Return the Brier score, and how far the scores are off on average."""
+        return {"brier": self.brier, "excess": self.excess}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as JSON values."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from handoff_eval.evaluation.intervals import (
     proportion_estimate,
 )
 from handoff_eval.evaluation.language import language_of
+from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.paired import holm
 from handoff_eval.evaluation.result import Result
@@ -78,6 +79,11 @@ class Slices(Result):
         Number of tests that were corrected for.
     """
 
+    caption: ClassVar[str] = (
+        "Every slice beside the rest of test. Tested by Fisher's exact test on one conversation a "
+        "customer, corrected for their number (Holm)."
+    )
+
     trigger: str
     slices: tuple[Slice, ...]
     tests: int
@@ -118,11 +124,19 @@ class Slices(Result):
         ]
         return pd.DataFrame(rows).set_index(["variable", "value", "metric"])
 
-    def plot(self) -> Picture:
+    def plot(self, *, width: int = WIDE) -> Picture:
         """Return the recall of each slice with its interval."""
         from handoff_eval.evaluation.analysis_plots import slices_plot
 
-        return slices_plot(self)
+        return slices_plot(self, width=width)
+
+    def measured(self) -> dict[str, Estimate | float]:
+        """Return how many slices were shown to differ."""
+        return {"differ": float(sum(s.differs for s in self.slices))}
+
+    def text(self) -> str:
+        """Return the sentences alone, since the table is long."""
+        return "\n".join(self.sentences())
 
     def to_dict(self) -> dict[str, Any]:
         """Return every slice."""

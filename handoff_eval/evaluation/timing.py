@@ -17,6 +17,7 @@ from handoff_eval.evaluation.intervals import (
     percentile_estimate,
     proportion_estimate,
 )
+from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.metrics import precision_at_prevalence
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.result import Result
@@ -75,6 +76,10 @@ class Timing(Result):
     first_fire_golden_transfer: dict[str, Estimate]
     delays: tuple[int, ...]
 
+    def measured(self) -> dict[str, Estimate | float]:
+        """Return each measure under its name."""
+        return dict(self.items())
+
     def items(self) -> list[tuple[str, Estimate]]:
         """Return name and estimate of each measure, in the order of the table."""
         plain = ("early", "on_time", "late", "never", "recall_on_time", "strict_precision")
@@ -123,11 +128,11 @@ class Timing(Result):
         rows = [{"measure": name, "estimate": e.short, "n": e.n} for name, e in self.items()]
         return pd.DataFrame(rows).set_index("measure")
 
-    def plot(self) -> Picture:
+    def plot(self, *, width: int = WIDE) -> Picture:
         """Return the needed handoffs by how far the fire lies from the due point."""
         from handoff_eval.evaluation.analysis_plots import timing_plot
 
-        return timing_plot(self)
+        return timing_plot(self, width=width)
 
     def to_dict(self) -> dict[str, Any]:
         """Return every measure with its limits and n."""

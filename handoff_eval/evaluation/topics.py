@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from handoff_eval.conversation import Conversation, Role
 from handoff_eval.encoders.base import Encoder
+from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.mistakes import Mistake
-from handoff_eval.evaluation.result import Result
+from handoff_eval.evaluation.result import Draw, Result, ResultTable
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from handoff_eval.evaluation.intervals import Estimate
     from handoff_eval.evaluation.look import Picture
 
 MIN_TO_GROUP = 6
@@ -118,14 +120,14 @@ class Topics(Result):
         columns = ["topic", self.kind, "example", "conversations"]
         return pd.DataFrame(rows, columns=columns).set_index("topic")
 
-    def plot(self) -> Picture:
+    def plot(self, *, width: int = WIDE) -> Picture:
         """Return the topics by how many mistakes each holds."""
         from handoff_eval.evaluation.analysis_plots import topics_plot
 
-        return topics_plot(self)
+        return topics_plot(self, width=width)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the topics with words of customers; `without_words` leaves those out."""
+        """Return the topics with words of customers, unless they are `without_words`."""
         return {
             "kind": self.kind,
             "n": self.n,
@@ -140,12 +142,32 @@ class Topics(Result):
             ],
         }
 
-    def without_words(self) -> dict[str, Any]:
-        """Return sizes and ids alone, without anything that customers wrote."""
-        values = self.to_dict()
-        for topic in values["topics"]:
-            del topic["terms"], topic["examples"]
-        return values
+    def pictures(self) -> dict[str, Draw]:
+        """Return the picture; none where there is no topic."""
+        return {"": lambda width: self.plot(width=width)} if self.topics else {}
+
+    def tables(self) -> dict[str, ResultTable]:
+        """Return the topics to be read; none where there is no topic."""
+        if not self.topics:
+            return {}
+        frame = self.frame()
+        return {"": ResultTable("", frame.loc[:, (frame != "").any()], folded=False)}
+
+    def measured(self) -> dict[str, Estimate | float]:
+        """Return how many mistakes and topics there are."""
+        return {"mistakes": float(self.n), "number": float(len(self.topics))}
+
+    def text(self) -> str:
+        """Return the sentences alone, since the table holds whole turns."""
+        return "\n".join(self.sentences())
+
+    def without_words(self) -> Topics:
+        """Return sizes and ids alone, under numbers, without anything that customers wrote."""
+        unnamed = [
+            replace(topic, terms=(f"topic {number}",), examples=())
+            for number, topic in enumerate(self.topics, 1)
+        ]
+        return Topics(self.kind, tuple(unnamed))
 
 
 def group_by_topic(

@@ -1,4 +1,4 @@
-"""What an analysis leaves in the tracking store; of topics sizes and ids, no customer's words."""
+"""What findings leave in the tracking store: numbers, ids and pictures, no customer's words."""
 
 from __future__ import annotations
 
@@ -6,26 +6,34 @@ import json
 from collections.abc import Iterator
 
 from handoff_eval.evaluation.analysis import Analysis
+from handoff_eval.evaluation.look import WIDE
+from handoff_eval.evaluation.result import Result
 from handoff_eval.evaluation.timing import Timing
 from handoff_eval.tracking.entries import Entry, File, Metric, estimate_metrics
 
 
 def finding_entries(analysis: Analysis) -> Iterator[Entry]:
-    """Yield what the parent run holds of timing, volume, slices and topics."""
-    yield from timing_metrics(analysis.timing_of(analysis.arm))
-    yield File("timing.csv", analysis.timing_frame().to_csv().encode())
-    yield File("timing.png", analysis.timing_of(analysis.arm).plot().png())
-    if analysis.forecast is not None:
-        for name, estimate in analysis.forecast.items():
-            yield from estimate_metrics(f"volume/{name}", estimate)
-        yield File("forecast.csv", analysis.forecast.frame().to_csv().encode())
-        yield File("forecast_parts.csv", analysis.forecast.parts_frame().to_csv().encode())
-        yield File("forecast.png", analysis.forecast.plot().png())
-    yield Metric("slices/differ", float(sum(s.differs for s in analysis.slices.slices)))
-    yield File("slices.csv", analysis.slices.frame().to_csv().encode())
-    yield File("slices.png", analysis.slices.plot().png())
+    """Yield what the parent run holds beside the comparison."""
+    for finding in analysis.findings():
+        if not isinstance(finding.result, str):
+            yield from result_entries(finding.key, finding.result)
     document = json.dumps(analysis.to_dict(with_words=False), indent=2, allow_nan=False)
     yield File("analysis.json", f"{document}\n".encode())
+
+
+def result_entries(key: str, result: Result) -> Iterator[Entry]:
+    """Yield a result's numbers, tables and pictures, all named after `key`."""
+    result = result.without_words()
+    for name, value in result.measured().items():
+        if isinstance(value, float):
+            yield Metric(f"{key}/{name}", value)
+        else:
+            yield from estimate_metrics(f"{key}/{name}", value)
+    stem = key.replace("/", "_")
+    for name, table in result.tables().items():
+        yield File(f"{stem}_{name}".strip("_") + ".csv", table.frame.to_csv().encode())
+    for name, draw in result.pictures().items():
+        yield File(f"{stem}_{name}".strip("_") + ".png", draw(WIDE).png())
 
 
 def timing_metrics(timing: Timing) -> Iterator[Metric]:

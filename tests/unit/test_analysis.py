@@ -69,7 +69,13 @@ def test_terminal_shows_each_finding(analysis: Analysis) -> None:
     """Timing, volume, slices and topics each have their words."""
     text = analysis.text()
 
-    for words in ("recall_on_time", "Monday", "not needed", "Slices of", "needless emails of"):
+    for words in (
+        "recall on time",
+        "Monday",
+        "not needed",
+        "What a score means",
+        "Needless emails",
+    ):
         assert words in text
 
 
@@ -111,8 +117,13 @@ def test_tracking_holds_numbers_and_ids(analysis: Analysis) -> None:
     shown = analysis.timing_of(analysis.arm)
     assert metrics["timing/late"] == shown.late.value
     assert metrics["timing/late.n"] == shown.late.n
-    assert "forecast/week_over" in metrics
+    assert "volume/week_over" in metrics
+    assert metrics["topics/missed/mistakes"] == analysis.missed.n
+    assert "reliability/brier" in metrics
     files = {entry.name: entry.content for entry in entries if isinstance(entry, File)}
-    assert {"timing.csv", "forecast.csv", "slices.csv", "analysis.json"} <= set(files)
+    assert {"timing.csv", "volume.csv", "volume_parts.csv", "slices.csv", "analysis.json"} <= set(
+        files
+    )
+    assert {"timing.png", "volume.png", "reliability.png", "topics_missed.png"} <= set(files)
     assert files["timing.png"].startswith(b"\x89PNG")
     assert not any(SECRET.encode() in content for content in files.values())

@@ -243,7 +243,7 @@ def test_few_weeks_are_said() -> None:
     none = _forecast([10] * 14)
     assert any("to hold one out and test" in s for s in none.sentences())
     assert none.to_dict()["backtest"] is None
-    assert none.plot_backtest() is None
+    assert list(none.pictures()) == [""]
 
 
 def test_without_traffic_conversations_are_tested() -> None:
@@ -276,6 +276,4 @@ def test_forecast_shows_itself() -> None:
     assert forecast.to_dict()["weekdays"][0]["name"] == "Monday"
     assert not isnan(forecast.parts["reason"][0].emails.low)
     assert forecast.plot().svg().startswith("<svg")
-    held_out = forecast.plot_backtest()
-    assert held_out is not None
-    assert held_out.svg().startswith("<svg")
+    assert forecast.pictures()["held_out"](720).svg().startswith("<svg")
