@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handoff_eval.cli.result_options import add_result_options, keep_result
+
 if TYPE_CHECKING:
     from handoff_eval.evaluation.decision_log import DecisionLog
 
@@ -75,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write the answers as labels with their sampling probabilities",
     )
     estimate.add_argument("--json", action="store_true", help="print JSON")
+    add_result_options(estimate)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -170,5 +173,12 @@ def _estimate(arguments: argparse.Namespace) -> int:
             if row.conversation_id in labels
         ]
         say(f"{write_labels(drawn, arguments.labels)} labels: {arguments.labels}")
+    reviews = sum(s.read for s in found.strata)
+    params = {
+        "design": found.design.value,
+        "handoff": plan.handoff or "the only one",
+        "reviews": str(reviews),
+    }
+    keep_result(arguments, found, kind="audit", dataset=dataset, params=params)
     print(found.to_json() if arguments.json else found.text())
     return 1 if refusals else 0

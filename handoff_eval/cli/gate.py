@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from handoff_eval.cli.result_options import add_result_options, keep_result
 from handoff_eval.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of resampling (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_result_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -89,6 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
         volume_margin=arguments.volume_margin / 100,
         seed=arguments.seed,
     )
+    params = {"baseline": str(arguments.baseline), "candidate": str(arguments.candidate)}
+    keep_result(arguments, report, kind="gate", dataset=dataset, params=params)
     print(json.dumps(report.to_dict()) if arguments.json else report)
     return report.exit_code
 

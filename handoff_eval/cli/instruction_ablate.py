@@ -11,12 +11,14 @@ import json
 from pathlib import Path
 
 from handoff_eval.cli.instruction_reading import add_reading_options, reading, split_of
+from handoff_eval.cli.result_options import add_report_option, write_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the action's arguments."""
     add_reading_options(parser)
     parser.add_argument("--picture", type=Path, metavar="FILE", help="write a PNG of the clauses")
+    add_report_option(parser)
     parser.add_argument("--no-tracking", action="store_true", help="don't log the run to MLflow")
 
 
@@ -37,6 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
         from handoff_eval.cli.compare import write_bytes
 
         write_bytes(arguments.picture, ablation.plot().png())
+    write_report(
+        arguments.report,
+        ablation,
+        about=f"ablation on {given.wordings.dataset.name}",
+        params={"Dataset": given.wordings.dataset.digest, "Instruction": ablation.instruction},
+    )
     if not arguments.no_tracking:
         from handoff_eval.cli.progress import say
         from handoff_eval.tracking.instructions import log_instruction

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handoff_eval.cli.instruction_reading import add_reading_options, reading, split_of
+from handoff_eval.cli.result_options import add_report_option, write_report
 
 if TYPE_CHECKING:
     from handoff_eval.evaluation.threshold_difference import Flip
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="flipped conversations to show in each direction (default: %(default)s)",
     )
+    add_report_option(parser)
     parser.add_argument(
         "--alias", metavar="NAME", help="keep both in MLflow and give AFTER this alias"
     )
@@ -52,13 +54,21 @@ def run(arguments: argparse.Namespace) -> int:
             split=split_of(arguments),
             seed=given.seed,
         )
+    write_report(
+        arguments.report,
+        compared,
+        about=f"versions on {given.wordings.dataset.name}",
+        params={"Dataset": given.wordings.dataset.digest, "Instruction": after},
+    )
     if arguments.alias is not None:
         from handoff_eval.cli.progress import say
+        from handoff_eval.tracking.instructions import log_instruction
         from handoff_eval.tracking.versions import keep_instruction
 
         keep_instruction(before, handoff=given.handoff.name, say=say)
         kept = keep_instruction(after, handoff=given.handoff.name, alias=arguments.alias, say=say)
-        say(f"kept: {kept.uri}, alias {arguments.alias}")
+        run_id = log_instruction(compared, dataset=given.wordings.dataset, version=kept, say=say)
+        say(f"kept: {kept.uri}, alias {arguments.alias}; MLflow run {run_id}")
     if arguments.json:
         print(json.dumps(compared.to_dict(), indent=2, ensure_ascii=False, allow_nan=False))
     else:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handoff_eval.cli.instruction_reading import Reading, add_reading_options, reading
+from handoff_eval.cli.result_options import add_report_option, write_report
 
 if TYPE_CHECKING:
     from handoff_eval.evaluation.reflection import Reflect
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to", type=Path, metavar="FILE", help="write the winner as a text file")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="write a PNG of the search")
+    add_report_option(parser)
     parser.add_argument("--no-tracking", action="store_true", help="don't log the run to MLflow")
 
 
@@ -80,6 +82,12 @@ def run(arguments: argparse.Namespace) -> int:
         write_text(arguments.to, tuning.winner.text + "\n")
     if arguments.picture is not None:
         write_bytes(arguments.picture, tuning.plot().png())
+    write_report(
+        arguments.report,
+        tuning,
+        about=f"tuning on {given.wordings.dataset.name}",
+        params={"Dataset": given.wordings.dataset.digest, "Instruction": tuning.winner.text},
+    )
     if not arguments.no_tracking:
         from handoff_eval.tracking.instructions import log_instruction
         from handoff_eval.tracking.versions import keep_instruction

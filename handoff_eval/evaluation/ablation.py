@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from handoff_eval.conversation import Split
 from handoff_eval.errors import DataError, LeakageError
 from handoff_eval.evaluation.budget import choose_operating_point
 from handoff_eval.evaluation.intervals import Estimate
+from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.paired import holm, paired_difference
+from handoff_eval.evaluation.result import Result
 from handoff_eval.evaluation.threshold_difference import threshold_difference
 from handoff_eval.evaluation.wordings import Wordings
 from handoff_eval.handoff import Budget
@@ -83,7 +85,7 @@ class Contribution:
 
 
 @dataclass(frozen=True, slots=True)
-class Ablation:
+class Ablation(Result):
     """Every clause's contribution, as `ablate` found it on one split.
 
     Attributes
@@ -104,6 +106,11 @@ class Ablation:
         Clauses that can't be dropped, since no cue would be left.
     """
 
+    caption: ClassVar[str] = (
+        "The instruction with each clause minus the instruction without it, with 95% intervals by "
+        "customer."
+    )
+
     trigger: str
     instruction: str
     split: Split
@@ -114,6 +121,10 @@ class Ablation:
     point: OperatingPoint
     contributions: tuple[Contribution, ...]
     kept: tuple[Clause, ...]
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return what was shown of each clause."""
+        return tuple(f"“{c.clause.text}”: {c.verdict}" for c in self.contributions)
 
     def frame(self) -> pd.DataFrame:
         """Return one row a clause: contributions with intervals, and what was shown."""
@@ -137,11 +148,23 @@ class Ablation:
         ]
         return pd.DataFrame(rows).set_index("clause")
 
-    def plot(self) -> Picture:
+    def plot(self, *, width: int = WIDE) -> Picture:
         """Return each clause's contribution to recall and to volume as a picture."""
         from handoff_eval.evaluation.clause_plot import clause_plot
 
-        return clause_plot(self)
+        return clause_plot(self, width=width)
+
+    def measured(self) -> dict[str, Estimate | float]:
+        """Return what each clause adds; a clause is numbered as it stands in the instruction."""
+        found: dict[str, Estimate | float] = {}
+        for number, c in enumerate(self.contributions, 1):
+            found |= {
+                f"clause_{number}/recall_at_volume": c.recall_at_volume,
+                f"clause_{number}/recall_at_threshold": c.recall_at_threshold,
+                f"clause_{number}/emails_per_day": c.emails_per_day,
+                f"clause_{number}/p_adjusted": c.p_adjusted,
+            }
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return the ablation as JSON values."""
@@ -158,9 +181,6 @@ class Ablation:
             "contributions": [c.to_dict() for c in self.contributions],
             "kept": [clause.text for clause in self.kept],
         }
-
-    def _repr_html_(self) -> str:
-        return self.frame().to_html()
 
 
 def ablate(

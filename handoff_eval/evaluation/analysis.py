@@ -16,6 +16,7 @@ from handoff_eval.evaluation.forecast_result import Forecast
 from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.mistakes import missed_handoffs, needless_emails
 from handoff_eval.evaluation.plots import shown_arm
+from handoff_eval.evaluation.prevalence import PrevalenceEstimate
 from handoff_eval.evaluation.reliability import Reliability, measure_reliability
 from handoff_eval.evaluation.result import Result
 from handoff_eval.evaluation.slices import Slices, measure_slices, slice_variables
@@ -104,6 +105,8 @@ class Analysis:
     reliability : Reliability
     slices : Slices
     needless, missed : Topics
+    prevalence : PrevalenceEstimate or None
+        From traffic, where there was some.
     """
 
     arm: str
@@ -114,6 +117,7 @@ class Analysis:
     slices: Slices
     needless: Topics
     missed: Topics
+    prevalence: PrevalenceEstimate | None = None
 
     def timing_of(self, arm: str) -> Timing:
         """Return the timing of one arm."""
@@ -122,7 +126,13 @@ class Analysis:
     def findings(self) -> tuple[Finding, ...]:
         """Return every finding in the order in which it is shown, wherever that is."""
         forecast: Result | str = self.forecast or self.forecast_note
+        estimated = (
+            ()
+            if self.prevalence is None
+            else (Finding("traffic", "How many conversations need a handoff", self.prevalence),)
+        )
         return (
+            *estimated,
             Finding("timing", "When the email comes", Timings(self.timings, self.arm)),
             Finding("volume", "Emails a day", forecast),
             Finding("reliability", "What a score means", self.reliability),
@@ -236,4 +246,5 @@ def analyse(
         missed=group_by_topic(
             missed_handoffs(shown, test), encoder, background, kind="missed handoffs"
         ),
+        prevalence=comparison.deployment.estimate,
     )

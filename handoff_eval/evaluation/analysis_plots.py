@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from handoff_eval.evaluation.look import (
     COLOURS,
     INK,
+    LINES,
     MUTED,
     WIDE,
     Picture,
@@ -21,6 +22,7 @@ from handoff_eval.evaluation.look import (
 
 if TYPE_CHECKING:
     from handoff_eval.evaluation.audit import AuditEstimate
+    from handoff_eval.evaluation.prevalence import PrevalenceEstimate
     from handoff_eval.evaluation.reliability import Reliability
     from handoff_eval.evaluation.slices import Slices
     from handoff_eval.evaluation.timing import Timing
@@ -96,6 +98,39 @@ def audit_plot(audit: AuditEstimate, *, width: int = WIDE) -> Picture:
     ]
     first, *rest = audit.sentences()
     return compose(layers, first, " ".join(rest), width=width, height=110)
+
+
+def prevalence_plot(found: PrevalenceEstimate, *, width: int = WIDE) -> Picture:
+    """Draw the share of traffic in need, each way, with its limits.
+
+    Parameters
+    ----------
+    found : PrevalenceEstimate
+    width : int
+        Of the whole picture in pixels.
+    """
+    alt = require_altair()
+    ways = {"Saerens EM": found.em, "Rogan-Gladen": found.rogan_gladen}
+    rows: list[Row] = [
+        {"way": way, "value": e.value, "low": e.low, "high": e.high}
+        for way, e in ways.items()
+        if e is not None
+    ]
+    y = alt.Y("way:N", sort=list(ways), title=None).axis(grid=False, ticks=False)
+    scale = alt.Scale(domainMin=0)
+    x = alt.X("value:Q", title="share of conversations in need", scale=scale).axis(format=".1~%")
+    bars = chart([row for row in rows if not isnan(row["low"])])
+    layers = [
+        bars.mark_rule(strokeWidth=2, color=COLOURS[0]).encode(
+            alt.X("low:Q", scale=scale), y, x2="high:Q"
+        ),
+        chart(rows).mark_point(size=110, filled=True, opacity=1, color=COLOURS[0]).encode(x, y),
+    ]
+    title = f"{found.em.value:.1%} of {found.em.n} traffic conversations need a handoff"
+    subtitle = f"By {found.labels} labels. Bars: 95% over customers of labels and of traffic. "
+    return compose(
+        layers, title, (subtitle + found.warning).strip(), width=width, height=90, margin=150
+    )
 
 
 def slices_plot(slices: Slices, *, width: int = WIDE) -> Picture:
@@ -179,7 +214,7 @@ def topics_plot(topics: Topics, *, width: int = WIDE) -> Picture:
     for row in rows:
         row["topic"] = "\n".join(textwrap.wrap(row["topic"], letters)[:2])
     y = alt.Y("topic:N", sort=[row["topic"] for row in rows], title=None)
-    y = y.axis(labelLimit=room, labelExpr="split(datum.value, '\n')", grid=False, ticks=False)
+    y = y.axis(labelLimit=room, labelExpr=LINES, grid=False, ticks=False)
     most = max(row["n"] for row in rows)
     scale = alt.Scale(domain=[0, 1.08 * most], nice=False)
     x = alt.X("n:Q", title=f"{topics.kind}, conversations", scale=scale).axis(tickMinStep=1)

@@ -11,6 +11,7 @@ import numpy as np
 from handoff_eval.evaluation.look import (
     COLOURS,
     INK,
+    LINES,
     PAPER,
     WIDE,
     Picture,
@@ -61,7 +62,7 @@ def clause_plot(ablation: Ablation, *, width: int = WIDE) -> Picture:
             for c in ablation.contributions
         ]
         axis = {"labels": not drawn, "ticks": not drawn, "domain": False, "grid": False}
-        beside = y.axis(labelLimit=LABEL_WIDTH, labelExpr="split(datum.value, '\\n')", **axis)
+        beside = y.axis(labelLimit=LABEL_WIDTH, labelExpr=LINES, **axis)
         zero = chart([{"value": 0.0}]).mark_rule(color=INK).encode(alt.X("value:Q"))
         bars = chart(rows).mark_rule(strokeWidth=1.5, opacity=0.75).encode(
             alt.X("low:Q"), beside, colour, x2="high:Q"

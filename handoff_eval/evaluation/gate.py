@@ -11,17 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.intervals import weight_blocks
+from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.metrics import at_prevalence
+from handoff_eval.evaluation.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from handoff_eval.evaluation.intervals import Estimate
+    from handoff_eval.evaluation.look import Picture
 
 Flags = NDArray[np.bool_]
 Array = NDArray[np.float64]
@@ -34,7 +39,7 @@ EXIT_CODES = {"pass": 0, "fail": 1, "too few": 3}
 
 
 @dataclass(frozen=True, slots=True)
-class GateReport:
+class GateReport(Result):
     """What the gate says of a candidate, and on what.
 
     Attributes
@@ -54,6 +59,11 @@ class GateReport:
     positives, conversations, customers_in_need : int
     prevalence, recall_margin, volume_margin : float
     """
+
+    caption: ClassVar[str] = (
+        "Both triggers at their own thresholds; the worst change is a one-sided limit at a risk "
+        "of 5 %."
+    )
 
     verdict: str
     recall: tuple[float, float]
@@ -95,6 +105,14 @@ class GateReport:
             f"{self.volume_margin:.0%} more allowed)."
         )
 
+    def sentences(self) -> tuple[str, ...]:
+        """Return the verdict with what it rests on, in one line."""
+        return (str(self),)
+
+    def text(self) -> str:
+        """Return the verdict alone, for a log of CI."""
+        return str(self)
+
     def frame(self) -> pd.DataFrame:
         """Return one row a promise: baseline, candidate, the worst that is possible, the margin."""
         import pandas as pd
@@ -106,9 +124,23 @@ class GateReport:
         columns = ["promise", "baseline", "candidate", "worst possible change", "margin", "n"]
         return pd.DataFrame(rows, columns=columns).set_index("promise")
 
-    def _repr_html_(self) -> str:
-        html: str = self.frame().to_html(float_format="{:.3f}".format)
-        return html
+    def plot(self, *, width: int = WIDE) -> Picture:
+        """Return the changes seen and the worst that are possible, against the margins."""
+        from handoff_eval.evaluation.gate_plot import gate_plot
+
+        return gate_plot(self, width=width)
+
+    def measured(self) -> dict[str, Estimate | float]:
+        """Return both recalls and volumes, and what can't be ruled out."""
+        return {
+            "recall_baseline": self.recall[0],
+            "recall_candidate": self.recall[1],
+            "volume_baseline": self.volume[0],
+            "volume_candidate": self.volume[1],
+            "largest_drop": self.largest_drop,
+            "largest_growth": self.largest_growth,
+            "p_value": self.p_value,
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""

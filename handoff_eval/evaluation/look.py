@@ -33,6 +33,9 @@ HALO: tuple[Row, ...] = (
 )
 """How words are painted twice, so that no line or bar behind hides them."""
 
+LINES = r"split(datum.value, '\n')"
+"""Label of an axis that may have several lines."""
+
 FONT = "Helvetica Neue, Arial, Liberation Sans, sans-serif"
 WIDE, NARROW = 720, 356
 

@@ -17,17 +17,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.evaluation.intervals import Estimate, cluster_weights, percentile_estimate
+from handoff_eval.evaluation.look import WIDE
+from handoff_eval.evaluation.result import Result
 from handoff_eval.evaluation.scored import ScoredSplit
 from handoff_eval.evaluation.traffic import ScoredTraffic
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from handoff_eval.evaluation.look import Picture
 
 Array = NDArray[np.float64]
 
@@ -41,7 +45,7 @@ OTHER_SHARES = (0.25, 0.5, 0.75)
 
 
 @dataclass(frozen=True, slots=True)
-class PrevalenceEstimate:
+class PrevalenceEstimate(Result):
     """The share of traffic in need, both ways.
 
     Attributes
@@ -59,6 +63,8 @@ class PrevalenceEstimate:
     warning : str
         Empty where both ways, and other thresholds, agree within their error.
     """
+
+    caption: ClassVar[str] = "Share of the traffic that needs a handoff, each way."
 
     trigger: str
     em: Estimate
@@ -85,9 +91,20 @@ class PrevalenceEstimate:
             rows.append({"way": "Rogan-Gladen", **self.rogan_gladen.to_dict()})
         return pd.DataFrame(rows).set_index("way")
 
-    def _repr_html_(self) -> str:
-        html: str = self.frame().to_html(float_format="{:.3f}".format)
-        return html
+    def sentences(self) -> tuple[str, ...]:
+        """Return both estimates and the warning, in words."""
+        return (str(self),)
+
+    def plot(self, *, width: int = WIDE) -> Picture:
+        """Return both estimates with their limits."""
+        from handoff_eval.evaluation.analysis_plots import prevalence_plot
+
+        return prevalence_plot(self, width=width)
+
+    def measured(self) -> dict[str, Estimate | float]:
+        """Return both estimates."""
+        other = {} if self.rogan_gladen is None else {"rogan_gladen": self.rogan_gladen}
+        return {"em": self.em, **other}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the estimates as JSON values."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.paired import PairedDifference
+from handoff_eval.evaluation.result import Result
 from handoff_eval.evaluation.scored import Measures
 from handoff_eval.evaluation.set_objective import Objective
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from handoff_eval.evaluation.intervals import Estimate
     from handoff_eval.evaluation.look import Picture
 
 
@@ -54,7 +57,7 @@ def pareto_front(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Tuning:
+class Tuning(Result):
     """The outcome of `tune_instruction`.
 
     Attributes
@@ -79,6 +82,10 @@ class Tuning:
     note : str
         Where the candidates came from.
     """
+
+    caption: ClassVar[str] = (
+        "Every wording as it was judged on train: figures to choose by, which flatter the winner."
+    )
 
     trigger: str
     given: Candidate
@@ -116,6 +123,18 @@ class Tuning:
             f"no difference is shown on {where}."
         )
 
+    def sentences(self) -> tuple[str, ...]:
+        """Return whether the winner is better, by test and tune, and where wordings came from."""
+        m = self.measures
+        return (
+            self.verdict,
+            f"On test the winner has a recall of {m.recall} with {m.emails_per_day.short} emails a "
+            f"day, and {self.difference.difference} more recall than the given instruction at the "
+            f"same volume (p {self.difference.p_value:.3f}).",
+            f"On tune, with the risk divided by {self.tries}: {self.point.note}",
+            self.note,
+        )
+
     def frame(self) -> pd.DataFrame:
         """Return one row a candidate, best of train first."""
         import pandas as pd
@@ -135,11 +154,15 @@ class Tuning:
         ]
         return pd.DataFrame(rows)
 
-    def plot(self) -> Picture:
+    def plot(self, *, width: int = WIDE) -> Picture:
         """Return the candidates by recall and volume, the front marked, as a picture."""
         from handoff_eval.evaluation.tuning_plot import tuning_plot
 
-        return tuning_plot(self)
+        return tuning_plot(self, width=width)
+
+    def measured(self) -> dict[str, Estimate | float]:
+        """Return the winner's figures on test."""
+        return {**dict(self.measures.items()), "recall_difference": self.difference.difference}
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -174,6 +197,3 @@ class Tuning:
                 for c in self.candidates
             ],
         }
-
-    def _repr_html_(self) -> str:
-        return self.frame().to_html()

@@ -6,13 +6,15 @@ import difflib
 import re
 from dataclasses import dataclass, replace
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from handoff_eval.conversation import Split
 from handoff_eval.errors import LeakageError
 from handoff_eval.evaluation.budget import choose_operating_point
+from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.paired import PairedDifference, paired_difference
+from handoff_eval.evaluation.result import Result
 from handoff_eval.evaluation.threshold_difference import (
     Flip,
     ThresholdDifference,
@@ -24,6 +26,9 @@ from handoff_eval.handoff import Budget
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from handoff_eval.evaluation.intervals import Estimate
+    from handoff_eval.evaluation.look import Picture
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*\s*|\W\s*")
 BEFORE, AFTER = "the version before", "the version after"
@@ -38,7 +43,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionComparison:
+class VersionComparison(Result):
     """What `compare_versions` found on one split.
 
     Attributes
@@ -63,6 +68,8 @@ class VersionComparison:
         Conversations that only one of them emails there, the widest apart first.
     """
 
+    caption: ClassVar[str] = "Conversations that only one of the two emails, to be read."
+
     trigger: str
     before: str
     after: str
@@ -81,6 +88,34 @@ class VersionComparison:
     def verdict(self) -> str:
         """One sentence on whether the second version is better."""
         return self.at_volume.verdict
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return whether the second is better, and what changes at each one's threshold."""
+        emails = self.at_thresholds.email_rate.scaled(self.budget.conversations_per_day)
+        right = sum(flip.better for flip in self.flips)
+        return (
+            self.verdict,
+            f"At the thresholds chosen on tune, the version after starts "
+            f"{self.at_thresholds.started} emails and stops {self.at_thresholds.stopped} on "
+            f"{self.conversations} conversations of {self.split.value}; {right} of these "
+            f"{len(self.flips)} changes are right. In emails a day that is {emails.short}, in "
+            f"recall {self.at_thresholds.recall}.",
+        )
+
+    def plot(self, *, width: int = WIDE) -> Picture:
+        """Return the emails that start and stop, needed and needless."""
+        from handoff_eval.evaluation.versions_plot import versions_plot
+
+        return versions_plot(self, width=width)
+
+    def measured(self) -> dict[str, Estimate | float]:
+        """Return the differences at equal volume and at each one's threshold."""
+        return {
+            "recall_difference_at_volume": self.at_volume.difference,
+            "recall_difference_at_thresholds": self.at_thresholds.recall,
+            "email_rate_difference": self.at_thresholds.email_rate,
+            "flips": float(len(self.flips)),
+        }
 
     def frame(self) -> pd.DataFrame:
         """Return one row a flipped conversation, to be read."""

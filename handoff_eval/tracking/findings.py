@@ -21,14 +21,18 @@ def finding_entries(analysis: Analysis) -> Iterator[Entry]:
     yield File("analysis.json", f"{document}\n".encode())
 
 
-def result_entries(key: str, result: Result) -> Iterator[Entry]:
-    """Yield a result's numbers, tables and pictures, all named after `key`."""
+def result_entries(key: str, result: Result, *, prefix: str | None = None) -> Iterator[Entry]:
+    """Yield a result's numbers, tables and pictures, all named after `key`.
+
+    `prefix` names the numbers another way: a run of its own needs none.
+    """
+    before = f"{key}/" if prefix is None else prefix
     result = result.without_words()
     for name, value in result.measured().items():
         if isinstance(value, float):
-            yield Metric(f"{key}/{name}", value)
+            yield Metric(f"{before}{name}", value)
         else:
-            yield from estimate_metrics(f"{key}/{name}", value)
+            yield from estimate_metrics(f"{before}{name}", value)
     stem = key.replace("/", "_")
     for name, table in result.tables().items():
         yield File(f"{stem}_{name}".strip("_") + ".csv", table.frame.to_csv().encode())
