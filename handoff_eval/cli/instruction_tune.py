@@ -145,7 +145,8 @@ def _page(tuning: Tuning) -> str:
         "On test, 95 % intervals by customer:",
         f"  recall {measures.recall}, emails a day {measures.emails_per_day.short}",
         f"  recall minus the given instruction's at the same volume "
-        f"{tuning.difference.difference.short}, p {tuning.difference.p_value:.3f}",
+        f"{tuning.difference.difference.short}, p {tuning.difference.p_adjusted:.3f} "
+        f"(times {tuning.looks} for the winners ever confirmed on test)",
         f"  {tuning.verdict}",
         "",
         "Winner:",

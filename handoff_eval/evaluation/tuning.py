@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -51,7 +52,8 @@ def tune_instruction(
     Every candidate is judged on train by recall at the budget's volume, the objective itself:
     a rule-based trigger learns nothing there, so no fold is needed to judge it. The best of train
     gets its threshold on tune, at a share of the risk that falls with every instruction ever tried
-    there (`TriesLedger`), and its figures, once, from test. The search is a function of its
+    there (`TriesLedger`), and its figures from test, where the p-value of the difference pays for
+    every winner that was ever confirmed there in the same way. The search is a function of its
     arguments: run again after a stop it takes the same path, over kept vectors and replies.
 
     Parameters
@@ -173,6 +175,8 @@ def _confirmed(search: _Search, ledger: TriesLedger, *, reflected: bool, seed: i
         prevalence=prevalence,
         seed=seed,
     )
+    looks = ledger.divisor(wordings.dataset.digest, winner.text, split=Split.TEST)
+    paired = replace(paired, p_adjusted=min(1.0, looks * paired.p_value))
     return Tuning(
         trigger=test.replay.trigger,
         given=given,
@@ -182,6 +186,7 @@ def _confirmed(search: _Search, ledger: TriesLedger, *, reflected: bool, seed: i
         train_positives=int(wordings.scored(winner.text, Split.TRAIN).positive.sum()),
         point=point,
         tries=tries,
+        looks=looks,
         measures=measure(
             test,
             point,

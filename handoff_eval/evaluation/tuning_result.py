@@ -75,6 +75,8 @@ class Tuning(Result):
         Of the winner, chosen on tune.
     tries : int
         What the risk of its certificate was divided by.
+    looks : int
+        What the p-value of the difference is multiplied by, for the winners confirmed on test.
     measures : Measures
         Of the winner at that point on test.
     difference : PairedDifference
@@ -95,6 +97,7 @@ class Tuning(Result):
     train_positives: int
     point: OperatingPoint
     tries: int
+    looks: int
     measures: Measures
     difference: PairedDifference
     note: str
@@ -130,7 +133,8 @@ class Tuning(Result):
             self.verdict,
             f"On test the winner has a recall of {m.recall} with {m.emails_per_day.short} emails a "
             f"day, and {self.difference.difference} more recall than the given instruction at the "
-            f"same volume (p {self.difference.p_value:.3f}).",
+            f"same volume (p {self.difference.p_adjusted:.3f}, of which a factor of {self.looks} "
+            "pays for every winner ever confirmed there).",
             f"On tune, with the risk divided by {self.tries}: {self.point.note}",
             self.note,
         )
@@ -178,12 +182,14 @@ class Tuning(Result):
             "conversations_per_day": budget.conversations_per_day,
             "prevalence": self.objective.prevalence,
             "tries": self.tries,
+            "looks": self.looks,
             "operating_point": self.point.to_dict(),
             "test": {name: estimate.to_dict() for name, estimate in self.measures.items()},
             "recall_difference_on_test": {
                 **self.difference.difference.to_dict(),
                 "positives": self.difference.positives,
                 "p_value": self.difference.p_value,
+                "p_adjusted": self.difference.p_adjusted,
             },
             "candidates": [
                 {

@@ -1,4 +1,4 @@
-"""How often a tune split was used to certify an instruction, so that each use pays its risk."""
+"""How often tune certified and test confirmed an instruction, so that each use pays its risk."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import json
 import os
 from pathlib import Path
 
+from handoff_eval.conversation import Split
 from handoff_eval.errors import SettingsError
 
 
 class TriesLedger:
-    """Counts the distinct instructions ever put on each dataset's tune split.
+    """Counts the distinct instructions ever put on each dataset's tune and test splits.
 
-    The k-th try is tested at 1 / (k (k + 1)) of the risk. The shares are 1/k - 1/(k + 1), so any
-    number of them adds up to less than 1, and by the union bound a certificate holds however often
-    the tuning is run again, whatever was learnt from earlier results. Dividing by k alone would
-    not: 1 + 1/2 + 1/3 + … has no bound.
+    The k-th try is tested at 1 / (k (k + 1)) of the risk, of a certificate or of a difference. The
+    shares are 1/k - 1/(k + 1), so any number of them adds up to less than 1, and by the union
+    bound a certificate holds however often the tuning is run again, whatever was learnt from
+    earlier results. Dividing by k alone would not: 1 + 1/2 + 1/3 + … has no bound.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ class TriesLedger:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def divisor(self, dataset_digest: str, instruction: str) -> int:
+    def divisor(self, dataset_digest: str, instruction: str, *, split: Split = Split.TUNE) -> int:
         """Return what the risk of this instruction's test is divided by, and remember the try.
 
         The same instruction again is the same try.
@@ -37,10 +38,11 @@ class TriesLedger:
         SettingsError
             When the ledger can't be read or written.
         """
+        place = dataset_digest if split is Split.TUNE else f"{dataset_digest} {split.value}"
         key = hashlib.sha256(instruction.encode("utf-8", "surrogatepass")).hexdigest()
         try:
             tried = self._read()
-            of_dataset = tried.setdefault(dataset_digest, [])
+            of_dataset = tried.setdefault(place, [])
             if key not in of_dataset:
                 of_dataset.append(key)
                 self._write(tried)

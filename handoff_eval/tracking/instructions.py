@@ -64,6 +64,7 @@ def _described(report: Ablation | Tuning | VersionComparison) -> tuple[str, dict
             return "tuning", {
                 "candidates": str(len(report.candidates)),
                 "tries": str(report.tries),
+                "looks": str(report.looks),
                 "note": report.note,
                 "verdict": report.verdict,
             }

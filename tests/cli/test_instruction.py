@@ -80,6 +80,7 @@ def test_ablate_writes_table_json_and_picture(
     assert (document["split"], len(document["contributions"])) == ("test", 3)
 
 
+@pytest.mark.medium
 def test_compare_keeps_versions_under_an_alias(
     folder: Path, capsys: pytest.CaptureFixture[str], tracking_store: Store
 ) -> None:
@@ -99,6 +100,7 @@ def test_compare_keeps_versions_under_an_alias(
     assert len(client.search_prompt_versions("handoff-instruction.handoff")) == 2
 
 
+@pytest.mark.medium
 def test_runs_are_logged_with_their_version(folder: Path, tracking_store: Store) -> None:
     """Ablation and tuning are runs with figures, a picture and a link to a version."""
     base = [str(folder / "words"), *BUDGET, "--instruction", str(folder / "after.txt")]

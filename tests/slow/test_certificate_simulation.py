@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.certificate_simulation import Cell, cells, planted, simulate
+from benchmarks.certificate_cells import Cell, cells, planted
+from benchmarks.certificate_simulation import simulate
 
 
 @pytest.mark.slow

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.certificate_simulation import (
-    Cell,
-    Scores,
-    clustered,
-    independent,
-    simulate,
-)
+from benchmarks.certificate_cells import Cell, clustered, independent
+from benchmarks.certificate_populations import Scores
+from benchmarks.certificate_simulation import simulate
 
 GOOD, BAD = Scores(5, 2), Scores(1.5, 6)
 

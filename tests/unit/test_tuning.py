@@ -65,6 +65,9 @@ def test_every_instruction_tried_on_tune_divides_the_risk(tmp_path: Path) -> Non
     assert [ledger.divisor("d", text) for text in ("a", "b", "a", "c")] == [2, 6, 2, 12]
     assert TriesLedger(tmp_path / "deep" / "tries.json").divisor("d", "b") == 6
     assert ledger.divisor("other", "b") == 2
+    # test is counted on its own
+    looks = [ledger.divisor("d", text, split=Split.TEST) for text in ("c", "d", "c")]
+    assert looks == [2, 6, 2]
     # 1/2 + 1/6 + 1/12 + ... + 1/(k (k + 1)) = 1 - 1/(k + 1)
     shares = [1 / ledger.divisor("more", str(k)) for k in range(50)]
     assert sum(shares) == pytest.approx(1 - 1 / 51)
@@ -76,6 +79,24 @@ def test_a_ledger_that_is_no_ledger_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(SettingsError, match="Expected to count tries in"):
         TriesLedger(tmp_path / "tries.json").divisor("d", "a")
+
+
+def test_every_winner_confirmed_on_test_is_paid_for(tmp_path: Path) -> None:
+    """The p-value is multiplied by 2 at the first look at test, and by 6 at the second."""
+    first = tuned(tmp_path, max_candidates=40)
+    ledger = TriesLedger(tmp_path / "tries.json")
+    again = tuned(tmp_path, max_candidates=40)
+    other = tune_instruction(
+        "Send it when the customer names a lawyer.",
+        Wordings(LastWordTrigger, word_dataset()),
+        OBJECTIVE,
+        ledger,
+        max_candidates=2,
+    )
+
+    assert (first.looks, again.looks, other.looks) == (2, 2, 6)
+    assert first.difference.p_adjusted == pytest.approx(2 * first.difference.p_value)
+    assert other.difference.p_adjusted == min(1.0, 6 * other.difference.p_value)
 
 
 def test_the_certificate_remembers_the_tries(tmp_path: Path) -> None:
