@@ -34,6 +34,7 @@ KINDS = {
     PieceKind.PRECONDITION.value: COLOURS[2],
     PieceKind.EXCLUSION.value: COLOURS[1],
 }
+MARKS = dict(zip(KINDS, ("circle", "square", "diamond"), strict=True))
 
 
 def clause_plot(ablation: Ablation, *, width: int = WIDE) -> Picture:
@@ -52,9 +53,10 @@ def clause_plot(ablation: Ablation, *, width: int = WIDE) -> Picture:
     }
     order = [_label(c) for c in ablation.contributions]
     y = alt.Y("clause:N", sort=order, title=None)
-    colour = alt.Color(
-        "kind:N", scale=alt.Scale(domain=list(KINDS), range=list(KINDS.values())), title=None
-    )
+    there = [kind for kind in KINDS if any(c.clause.kind == kind for c in ablation.contributions)]
+    colours, marks = [KINDS[kind] for kind in there], [MARKS[kind] for kind in there]
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=there, range=colours), title=None)
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=there, range=marks), title=None)
     drawn: list[Any] = []
     for title, estimate_of in panels.items():
         rows = [
@@ -69,7 +71,7 @@ def clause_plot(ablation: Ablation, *, width: int = WIDE) -> Picture:
         )  # fmt: skip
         dots = chart(rows).mark_point(
             size=130, filled=True, opacity=1, stroke=PAPER, strokeWidth=1.5
-        ).encode(alt.X("value:Q", title=title), beside, colour)  # fmt: skip
+        ).encode(alt.X("value:Q", title=title), beside, colour, shape)  # fmt: skip
         drawn.append(
             alt.layer(zero, bars, dots).properties(
                 width=(width - LABEL_WIDTH - 60) / 2, height=max(90, 54 * len(order))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from handoff_eval.evaluation.look import (
     INK,
     MUTED,
+    SHAPES,
     WIDE,
     Picture,
     Row,
@@ -47,6 +48,9 @@ def learning_plot(curve: LearningCurve, *, width: int = WIDE) -> Picture:
         scale=alt.Scale(domain=list(arms), range=[arm_colour(i) for i in range(len(arms))]),
         title=None,
     )
+    shape = alt.Shape(
+        "arm:N", scale=alt.Scale(domain=list(arms), range=list(SHAPES[: len(arms)])), title=None
+    )
     scale = alt.Scale(domain=[0, 1])
     x = alt.X("labels:Q", title="labelled conversations", scale=alt.Scale(domain=[0, furthest]))
     y = alt.Y("value:Q", title="average precision on tune", scale=scale)
@@ -54,7 +58,7 @@ def learning_plot(curve: LearningCurve, *, width: int = WIDE) -> Picture:
     layers = [
         chart(rows).mark_area(opacity=0.13).encode(x, band, colour, y2="high:Q"),
         chart(rows).mark_line(strokeWidth=2).encode(x, y, colour),
-        chart(rows).mark_point(size=60, filled=True, opacity=1).encode(x, y, colour),
+        chart(rows).mark_point(size=70, filled=True, opacity=1).encode(x, y, colour, shape),
     ]
     if curve.prompt is not None:
         flat: list[Row] = [

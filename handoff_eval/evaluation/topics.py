@@ -34,6 +34,7 @@ COMMON = 1 / 3
 """Share of a topic's conversations that its terms come in, so that they tell of most of it."""
 
 EXAMPLES = 3
+QUESTION_WORDS = 4
 EXAMPLE_LETTERS, QUOTE_LETTERS = 160, 70
 MEANINGS = {
     "needless emails": "These are questions your agent should answer",
@@ -53,7 +54,7 @@ class Topic:
     mistakes : tuple of Mistake
         Nearest to the middle of the topic first.
     examples : tuple of str
-        Of the first mistakes, what the customer said that lies nearest to the middle.
+        What the customers of the first mistakes came with.
     """
 
     terms: tuple[str, ...]
@@ -212,10 +213,7 @@ def group_by_topic(
         members = np.flatnonzero(groups == group)
         centre = _unit(middles[members].mean(axis=0))
         nearest = members[np.argsort(-(middles[members] @ centre), kind="stable")]
-        examples = tuple(
-            _shortened(said[i][int(((parts[i] - usual) @ centre).argmax())])
-            for i in nearest[:EXAMPLES]
-        )
+        examples = tuple(_shortened(_question(said[i])) for i in nearest[:EXAMPLES])
         topics.append(Topic(terms, tuple(mistakes[i] for i in nearest), examples))
     return Topics(kind, tuple(sorted(topics, key=lambda topic: -len(topic.mistakes))))
 
@@ -305,6 +303,11 @@ def _said(mistake: Mistake) -> list[str]:
     turns = mistake.item.conversation.turns
     visible = turns[: mistake.turn + 1] if mistake.fired else turns
     return [t.text for t in visible if t.role is Role.CUSTOMER] or [t.text for t in turns]
+
+
+def _question(texts: Sequence[str]) -> str:
+    """Return what a customer came with: the first turn that is more than a greeting."""
+    return next((text for text in texts if len(text.split()) >= QUESTION_WORDS), texts[0])
 
 
 def _customer_texts(conversation: Conversation) -> list[str]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from handoff_eval.evaluation.tuning_result import Tuning
 
 KINDS = {"other wordings": MUTED, "front": COLOURS[0], "winner": COLOURS[2], "given": COLOURS[1]}
+MARKS = ("circle", "diamond", "triangle-up", "square")
+"""In the order of the kinds."""
 
 
 def tuning_plot(tuning: Tuning, *, width: int = WIDE) -> Picture:
@@ -56,6 +58,7 @@ def tuning_plot(tuning: Tuning, *, width: int = WIDE) -> Picture:
               scale=alt.Scale(zero=False)),
         alt.Color("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(KINDS.values())),
                   title=None),
+        alt.Shape("kind:N", scale=alt.Scale(domain=list(KINDS), range=list(MARKS)), title=None),
         alt.Size("words:Q", scale=alt.Scale(range=[40, 260]), legend=None),
     )  # fmt: skip
     named = [row for row in rows if row["kind"] in ("winner", "given")]

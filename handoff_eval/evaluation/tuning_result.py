@@ -122,7 +122,7 @@ class Tuning(Result):
         if shown:
             return f"The winner catches less than the given instruction on {where}; don't use it."
         return (
-            f"The winner gained {100 * gain:.0f} points of recall on train, where it was chosen; "
+            f"The winner's recall is {100 * gain:.0f} points higher on train, where it was chosen; "
             f"no difference is shown on {where}."
         )
 

@@ -68,7 +68,9 @@ def test_plan_and_estimate(traffic: Path, capsys: pytest.CaptureFixture[str]) ->
     assert found["recall"]["value"] == 1
     assert found["recall"]["low"] < 0.5
     written = home / "labels.jsonl"
-    assert main([*command, "--labels", str(written)]) == 0
+    page = home / "audit.html"
+    assert main([*command, "--labels", str(written), "--report", str(page)]) == 0
+    assert "<h1>Recall 100%" in page.read_text(encoding="utf-8")
     assert "No miss was found" in capsys.readouterr().out
     chances = {row["conversation_id"]: row["probability"] for row in read_rows(plan)}
     labels = [json.loads(line) for line in written.read_text().splitlines()]

@@ -88,7 +88,9 @@ def test_compare_keeps_versions_under_an_alias(
     arguments = ["instruction", "compare", str(folder / "before.txt"), str(folder / "after.txt")]
     arguments += [str(folder / "words"), *BUDGET]
 
-    assert main([*arguments, "--alias", "candidate"]) == 0
+    page = folder / "out" / "versions.html"
+    assert main([*arguments, "--alias", "candidate", "--report", str(page)]) == 0
+    assert "needless email stops" in page.read_text(encoding="utf-8")
     assert "{+. Not if all is solved+}" in capsys.readouterr().out
     again = [*arguments[:2], "prompts:/handoff/1", "prompts:/handoff@candidate", *arguments[4:]]
     assert main([*again, "--json"]) == 0

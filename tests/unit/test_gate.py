@@ -14,6 +14,7 @@ from handoff_eval.errors import DataError
 from handoff_eval.evaluation.gate import GateReport, gate, largest_difference, mcnemar
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.production.bundle import write_bundle
+from handoff_eval.tracking.store import Store, open_client
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
 
 
@@ -179,6 +180,30 @@ def test_command_says_it_in_one_line_and_a_code(
     assert line.count("\n") == 1
     assert main(["gate", *files, "--on", str(data), "--json"]) == code
     assert json.loads(capsys.readouterr().out)["exit_code"] == code
+
+
+@pytest.mark.medium
+def test_verdict_goes_to_a_page_and_a_run(tmp_path: Path, tracking_store: Store) -> None:
+    """With --report and --track the exit code stays, and both hold the verdict and a picture."""
+    data = labelled_folder(tmp_path / "data", 120, 300)
+    files = [
+        str(decisions(tmp_path / name, fired, 420))
+        for name, fired in (("old", range(90)), ("new", range(60)))
+    ]
+    page = tmp_path / "out" / "gate.html"
+
+    assert main(["gate", *files, "--on", str(data), "--report", str(page), "--track"]) == 1
+    text = page.read_text(encoding="utf-8")
+    assert "<h1>fail. Recall 75.0% to 50.0%" in text
+    assert "<svg" in text
+    client = open_client(tracking_store)
+    experiment = client.get_experiment_by_name("handoff_eval")
+    assert experiment is not None
+    run = client.search_runs([experiment.experiment_id])[0]
+    assert run.data.tags["handoff_eval.kind"] == "gate"
+    assert run.data.metrics["recall_candidate"] == 0.5
+    artifacts = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert {"gate.csv", "gate.json", "gate.png", "report.html"} <= artifacts
 
 
 def test_command_takes_bundles(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,7 @@ def test_edits_find_the_cue_that_catches(tmp_path: Path) -> None:
     assert tuning.winner.recall > tuning.given.recall == pytest.approx(1 / 3)
     assert tuning.difference.difference.value > 0
     assert tuning.verdict == (
-        "The winner gained 21 points of recall on train, where it was chosen; no difference is "
+        "The winner's recall is 21 points higher on train, where it was chosen; no difference is "
         "shown on 10 positives of test."
     )
     assert tuning.note == EDITS_ONLY
