@@ -118,8 +118,8 @@ def test_runs_are_logged_with_their_version(folder: Path, tracking_store: Store)
     }
     ablation, tuning = runs["ablation"], runs["tuning"]
     assert ablation.data.params["clause_3"] == "all is solved"
-    assert ablation.data.metrics["clause_1/recall_at_volume.n"] == 30
-    assert tuning.data.metrics["recall.n"] == 10
+    assert ablation.data.metrics["uncertainty/clause_1/recall_at_volume.n"] == 30
+    assert tuning.data.metrics["uncertainty/recall.n"] == 10
     winner = tuning.data.params["instruction"]
     assert client.load_prompt(winner).template == read_instruction("prompts:/handoff@candidate")
     for run, kind in ((ablation, "ablation"), (tuning, "tuning")):

@@ -116,7 +116,7 @@ def test_tracking_holds_numbers_and_ids(analysis: Analysis) -> None:
     metrics = {entry.name: entry.value for entry in entries if isinstance(entry, Metric)}
     shown = analysis.timing_of(analysis.arm)
     assert metrics["timing/late"] == shown.late.value
-    assert metrics["timing/late.n"] == shown.late.n
+    assert metrics["uncertainty/timing/late.n"] == shown.late.n
     assert "volume/week_over" in metrics
     assert metrics["topics/missed/mistakes"] == analysis.missed.n
     assert "reliability/brier" in metrics

@@ -150,7 +150,7 @@ def test_a_report_is_logged_without_customers_words(
     artifacts.mkdir()
     client = open_client(tracking_store)
     data = client.get_run(run_id).data
-    assert data.metrics["structured/copy_precision.n"] <= 12
+    assert data.metrics["uncertainty/structured/copy_precision.n"] <= 12
     assert {"structured/coverage", "extractive/compression.low"} <= set(data.metrics)
     assert data.tags["handoff_eval.kind"] == "summaries"
     folder = Path(client.download_artifacts(run_id, "", str(artifacts)))
