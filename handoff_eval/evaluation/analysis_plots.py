@@ -128,9 +128,7 @@ def prevalence_plot(found: PrevalenceEstimate, *, width: int = WIDE) -> Picture:
     ]
     title = f"{found.em.value:.1%} of {found.em.n} traffic conversations need a handoff"
     subtitle = f"By {found.labels} labels. Bars: 95% over customers of labels and of traffic. "
-    return compose(
-        layers, title, (subtitle + found.warning).strip(), width=width, height=90, margin=150
-    )
+    return compose(layers, title, (subtitle + found.warning).strip(), width=width, height=90)
 
 
 def slices_plot(slices: Slices, *, width: int = WIDE) -> Picture:
@@ -166,6 +164,7 @@ def slices_plot(slices: Slices, *, width: int = WIDE) -> Picture:
         labelLimit=room,
         labelExpr="split(datum.value, '|')[1]",
         labelFontWeight=alt.condition(is_heading, alt.value("bold"), alt.value("normal")),
+        labelPadding=8,
         labelColor=alt.condition(is_heading, alt.value(INK), alt.value(MUTED)),
         grid=False,
         ticks=False,
@@ -190,9 +189,7 @@ def slices_plot(slices: Slices, *, width: int = WIDE) -> Picture:
     ]  # fmt: skip
     first, *rest = slices.sentences()
     subtitle = " ".join([*rest, "Bars: 95% intervals by customer."])
-    return compose(
-        layers, first, subtitle, width=width, height=18 * len(order) + 10, margin=room + 40
-    )
+    return compose(layers, first, subtitle, width=width, height=18 * len(order) + 10)
 
 
 def topics_plot(topics: Topics, *, width: int = WIDE) -> Picture:
@@ -223,9 +220,7 @@ def topics_plot(topics: Topics, *, width: int = WIDE) -> Picture:
         chart(rows).mark_text(dx=10, fontSize=12, color=INK).encode(x, y, text="n:Q"),
     ]
     title = f"{topics.n} {topics.kind} by what the customer says"
-    return compose(
-        layers, title, topics.meaning, width=width, height=34 * len(rows) + 10, margin=room + 40
-    )
+    return compose(layers, title, topics.meaning, width=width, height=34 * len(rows) + 10)
 
 
 def reliability_plot(reliability: Reliability, *, width: int = WIDE) -> Picture:

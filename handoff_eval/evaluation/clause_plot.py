@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from handoff_eval.evaluation.ablation import Ablation, Contribution
     from handoff_eval.evaluation.intervals import Estimate
 
-LETTERS = 32
+LETTERS, LETTERS_NARROW = 32, 22
 """Of a clause beside its bars, to a line."""
-LABEL_WIDTH = 230
+LABEL_WIDTH, LABEL_WIDTH_NARROW = 230, 158
 KINDS = {
     PieceKind.CUE.value: COLOURS[0],
     PieceKind.PRECONDITION.value: COLOURS[2],
@@ -51,8 +51,11 @@ def clause_plot(ablation: Ablation, *, width: int = WIDE) -> Picture:
         "recall at the same volume, in points": lambda c: c.recall_at_volume.scaled(100),
         "emails a day at the same threshold": lambda c: c.emails_per_day,
     }
-    order = [_label(c) for c in ablation.contributions]
-    y = alt.Y("clause:N", sort=order, title=None)
+    beside_each_other = width > 500
+    letters = LETTERS if beside_each_other else LETTERS_NARROW
+    room = LABEL_WIDTH if beside_each_other else LABEL_WIDTH_NARROW
+    labels = ["\n".join(textwrap.wrap(c.clause.text, letters)) for c in ablation.contributions]
+    y = alt.Y("clause:N", sort=labels, title=None)
     there = [kind for kind in KINDS if any(c.clause.kind == kind for c in ablation.contributions)]
     colours, marks = [KINDS[kind] for kind in there], [MARKS[kind] for kind in there]
     colour = alt.Color("kind:N", scale=alt.Scale(domain=there, range=colours), title=None)
@@ -60,11 +63,12 @@ def clause_plot(ablation: Ablation, *, width: int = WIDE) -> Picture:
     drawn: list[Any] = []
     for title, estimate_of in panels.items():
         rows = [
-            {"clause": _label(c), "kind": c.clause.kind.value, **_limits(estimate_of(c))}
-            for c in ablation.contributions
+            {"clause": label, "kind": c.clause.kind.value, **_limits(estimate_of(c))}
+            for label, c in zip(labels, ablation.contributions, strict=True)
         ]
-        axis = {"labels": not drawn, "ticks": not drawn, "domain": False, "grid": False}
-        beside = y.axis(labelLimit=LABEL_WIDTH, labelExpr=LINES, **axis)
+        named = not (drawn and beside_each_other)
+        axis = {"labels": named, "ticks": named, "domain": False, "grid": False}
+        beside = y.axis(labelLimit=room, labelExpr=LINES, **axis)
         zero = chart([{"value": 0.0}]).mark_rule(color=INK).encode(alt.X("value:Q"))
         bars = chart(rows).mark_rule(strokeWidth=1.5, opacity=0.75).encode(
             alt.X("low:Q"), beside, colour, x2="high:Q"
@@ -72,16 +76,12 @@ def clause_plot(ablation: Ablation, *, width: int = WIDE) -> Picture:
         dots = chart(rows).mark_point(
             size=130, filled=True, opacity=1, stroke=PAPER, strokeWidth=1.5
         ).encode(alt.X("value:Q", title=title), beside, colour, shape)  # fmt: skip
+        share = (width - room - 60) / 2 if beside_each_other else width - room - 40
         drawn.append(
-            alt.layer(zero, bars, dots).properties(
-                width=(width - LABEL_WIDTH - 60) / 2, height=max(90, 54 * len(order))
-            )
+            alt.layer(zero, bars, dots).properties(width=share, height=max(90, 54 * len(labels)))
         )
-    return in_our_look(alt.hconcat(*drawn, spacing=16), *_words(ablation), width=width)
-
-
-def _label(contribution: Contribution) -> str:
-    return "\n".join(textwrap.wrap(contribution.clause.text, LETTERS))
+    both = alt.hconcat(*drawn, spacing=16) if beside_each_other else alt.vconcat(*drawn)
+    return in_our_look(both, *_words(ablation), width=width)
 
 
 def _limits(estimate: Estimate) -> Row:

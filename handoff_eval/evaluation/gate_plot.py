@@ -84,4 +84,4 @@ def gate_plot(report: GateReport, *, width: int = WIDE) -> Picture:
         f"{report.recall[0]:.1%} to {report.recall[1]:.1%}, volume {before:.1%} to {after:.1%} of "
         "conversations."
     )
-    return compose(layers, title, subtitle, width=width, height=120, margin=140)
+    return compose(layers, title, subtitle, width=width, height=120)

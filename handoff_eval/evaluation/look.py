@@ -199,22 +199,19 @@ class Look:
 
 
 def compose(
-    layers: Sequence[Any],
-    title: str,
-    subtitle: str,
-    *,
-    width: int,
-    height: int | None = None,
-    margin: int = 70,
+    layers: Sequence[Any], title: str, subtitle: str, *, width: int, height: int | None = None
 ) -> Picture:
     """Return layers as one picture with its words above it.
 
-    `height` is of the plot, `margin` what axis and padding take of `width`, all in pixels.
+    `width` is of the whole picture, however long the labels are, and `height` of the plot, both in
+    pixels.
     """
     alt = require_altair()
     usual = round(min(0.62 * width, 380)) if width > 500 else 290
     drawn = alt.layer(*layers).properties(
-        width=width - margin, height=usual if height is None else height
+        width=width,
+        height=usual if height is None else height,
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
     )
     return in_our_look(drawn, title, subtitle, width=width)
 

@@ -60,4 +60,4 @@ def versions_plot(versions: VersionComparison, *, width: int = WIDE) -> Picture:
         chart(rows).mark_text(dx=10, fontSize=12, color=INK).encode(x, y, text="n:Q"),
     ]
     first, second = versions.sentences()
-    return compose(layers, first, second, width=width, height=140, margin=200)
+    return compose(layers, first, second, width=width, height=140)
