@@ -96,9 +96,10 @@ def collect(
     said = {key for key in reviews.of_record() if key in rows}
     stratum_of = _strata_of(logged.rows, plan)
     usable = {key for key in said if key in stratum_of and key in logged.conversations}
-    drawn: dict[str, list[str]] = {}
+    order = [EMAILS] if plan is None else [stratum.name for stratum in plan.strata]
+    drawn: dict[str, list[str]] = {name: [] for name in order}
     for key, (name, _) in stratum_of.items():
-        drawn.setdefault(name, []).append(key)
+        drawn[name].append(key)
     chances = dict(stratum_of.values())
     strata = {
         name: Stratum(
@@ -108,6 +109,7 @@ def collect(
             chances[name] * read / len(keys),
         )
         for name, keys in drawn.items()
+        if keys
     }
     if not usable:
         raise DataError(
