@@ -13,6 +13,7 @@ from pathlib import Path
 
 from handoff_eval.cli.compare import write_bytes
 from handoff_eval.cli.options import add_budget_options, handoff_of
+from handoff_eval.cli.result_options import add_result_options, keep_result
 from handoff_eval.triggers.arms import TRAINED
 
 DEFAULT_ARMS = ("tfidf", "minilm_words")
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write the picture as a PNG")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    add_result_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -91,4 +93,6 @@ def run(arguments: argparse.Namespace) -> int:
     print(curve.to_json() if arguments.json else curve.text())
     if arguments.plot is not None:
         write_bytes(arguments.plot, curve.plot().png())
+    params = {"arms": ", ".join(names), "seeds": str(arguments.seeds)}
+    keep_result(arguments, curve, kind="learning curve", dataset=dataset, params=params)
     return 0

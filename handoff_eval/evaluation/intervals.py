@@ -130,6 +130,7 @@ def percentile_estimate(
 ) -> Estimate:
     """Return the percentile interval over replicates; undefined (NaN) replicates are left out.
 
+    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
     Replicates without any spread (an average precision of exactly 1, two arms that agree
     everywhere) say nothing of the uncertainty, so the limits are then NaN.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,11 @@ class LearningCurve(Result):
         Draws of nested customers a size.
     """
 
+    caption: ClassVar[str] = (
+        "Each arm on growing parts of train, judged on tune, with 95% intervals over customers and "
+        "draws."
+    )
+
     dataset: str
     points: tuple[LearningPoint, ...]
     prompt: Estimate | None
@@ -118,6 +123,14 @@ class LearningCurve(Result):
         from handoff_eval.evaluation.learning_plot import learning_plot
 
         return learning_plot(self, width=width)
+
+    def measured(self) -> dict[str, Estimate | float]:
+        """Return what each arm reaches with all of train."""
+        last = {arm: self.of(arm)[-1] for arm in self.arms()}
+        return {
+            **{f"{arm}/average_precision": point.average_precision for arm, point in last.items()},
+            **{f"{arm}/recall": point.recall for arm, point in last.items()},
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Return the curve as JSON values."""

@@ -20,8 +20,9 @@ FIRST_SUMMED = 512
 def at_prevalence(positive: NDArray[np.bool_], weights: Array, prevalence: float | None) -> Array:
     """Return weights in which positives make up `prevalence` of each row (None: as sampled).
 
-    Rows sum to 1. A row without positives or without negatives becomes NaN, since nothing can
-    be said of it.
+    Post-stratification (Holt and Smith, J. R. Stat. Soc. A 142 (1979) 33-46) with the two kinds of
+    conversation as strata. Rows sum to 1. A row without positives or without negatives becomes
+    NaN, since nothing can be said of it.
     """
     if prevalence is None:
         with np.errstate(invalid="ignore"):
@@ -176,7 +177,10 @@ def recall_at_volume(
 def precision_at_prevalence(
     recall: Array | float, false_positive_rate: Array | float, prevalence: float
 ) -> Array:
-    """Return the share of emails that were needed: p R / (p R + (1 - p) F); NaN with no email."""
+    """Return the share of emails that were needed: p R / (p R + (1 - p) F); NaN with no email.
+
+    The positive predictive value by Bayes's theorem (Altman and Bland, BMJ 309 (1994) 102).
+    """
     caught = prevalence * np.asarray(recall)
     sent = caught + (1 - prevalence) * np.asarray(false_positive_rate)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -187,7 +191,11 @@ def precision_at_prevalence(
 def email_rate(
     recall: Array | float, false_positive_rate: Array | float, prevalence: float
 ) -> Array:
-    """Return emails per conversation: p R + (1 - p) F."""
+    """Return emails per conversation: p R + (1 - p) F.
+
+    What Rogan and Gladen (American Journal of Epidemiology 107 (1978) 71-76) call the apparent
+    prevalence.
+    """
     result: Array = prevalence * np.asarray(recall) + (1 - prevalence) * np.asarray(
         false_positive_rate
     )

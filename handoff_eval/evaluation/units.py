@@ -26,7 +26,8 @@ def thinned(
 ) -> NDArray[np.bool_]:
     """Return which eligible rows stay when each does with its weight over the largest, shape (n,).
 
-    A row drawn with probability q has weight 1 / q, so after thinning all rows are equally
+    Acceptance and rejection (von Neumann, NBS Applied Mathematics Series 12 (1951) 36-38): a row
+    drawn with probability q has weight 1 / q, so after thinning all rows are equally
     likely to be there, which the binomial asks for. Equal weights keep every row.
 
     Parameters

@@ -15,6 +15,8 @@ from handoff_eval.evaluation.ablation import ablate
 from handoff_eval.evaluation.analysis import Timings
 from handoff_eval.evaluation.audit import estimate_recall
 from handoff_eval.evaluation.gate import gate
+from handoff_eval.evaluation.intervals import Estimate
+from handoff_eval.evaluation.learning import LearningCurve
 from handoff_eval.evaluation.look import NARROW, WIDE
 from handoff_eval.evaluation.prevalence import estimate_prevalence
 from handoff_eval.evaluation.reliability import measure_reliability
@@ -29,7 +31,14 @@ from handoff_eval.evaluation.versions import compare_versions
 from handoff_eval.evaluation.wordings import Wordings
 from handoff_eval.tracking.entries import File, Metric
 from handoff_eval.tracking.findings import result_entries
-from tests.unit import test_ablation, test_audit, test_forecast, test_prevalence, test_topics
+from tests.unit import (
+    test_ablation,
+    test_audit,
+    test_forecast,
+    test_learning,
+    test_prevalence,
+    test_topics,
+)
 from tests.wordings import LastWordTrigger, word_dataset
 
 
@@ -96,6 +105,12 @@ def _tuning(folder: Path) -> Result:
     return tune_instruction(test_ablation.CUES, wordings, objective, ledger, max_candidates=6)
 
 
+def _learning(_: Path) -> Result:
+    sizes = ((40, (0.2, 0.1, 0.3)), (80, (0.3, 0.2, 0.4)))
+    points = tuple(test_learning._point(size, ahead) for size, ahead in sizes)
+    return LearningCurve("parcels", points, Estimate(0.3, 0.2, 0.4, 40, "given"), 3)
+
+
 MADE: tuple[Callable[[Path], Result], ...] = (
     _timing,
     _forecast,
@@ -108,6 +123,7 @@ MADE: tuple[Callable[[Path], Result], ...] = (
     _ablation,
     _versions,
     _tuning,
+    _learning,
 )
 
 
