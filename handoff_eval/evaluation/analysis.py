@@ -19,7 +19,8 @@ from handoff_eval.evaluation.plots import shown_arm
 from handoff_eval.evaluation.prevalence import PrevalenceEstimate
 from handoff_eval.evaluation.reliability import Reliability, measure_reliability
 from handoff_eval.evaluation.result import Result
-from handoff_eval.evaluation.slices import Slices, measure_slices, slice_variables
+from handoff_eval.evaluation.slice_variables import slice_variables
+from handoff_eval.evaluation.slices import Slices, measure_slices
 from handoff_eval.evaluation.timing import Timing, measure_timing
 from handoff_eval.evaluation.topics import Topics, group_by_topic
 from handoff_eval.transcripts.read import Dataset

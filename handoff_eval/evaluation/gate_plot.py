@@ -19,7 +19,7 @@ from handoff_eval.evaluation.look import (
 )
 
 if TYPE_CHECKING:
-    from handoff_eval.evaluation.gate import GateReport
+    from handoff_eval.evaluation.gate_result import GateReport
 
 KINDS = {"pass": COLOURS[2], "too few": COLOURS[4], "fail": COLOURS[1]}
 """Colours of the verdicts."""

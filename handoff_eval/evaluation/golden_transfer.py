@@ -12,6 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from handoff_eval.conversation import LabeledConversation
+from handoff_eval.evaluation.scored import ScoredSplit
+
 TOLERANCES = {"I": 1, "II": 2, "III": 3}
 """The paper's three levels, in utterances."""
 
@@ -44,3 +47,30 @@ def golden_transfer(
     spread = (1 - balance * np.sign(distance)) * 2 * tolerance**2 + EPSILON
     nearest: NDArray[np.float64] = np.exp(-(distance**2) / spread).max(axis=1)
     return float(nearest.mean())
+
+
+def golden_transfers(
+    scored: ScoredSplit,
+    items: Sequence[LabeledConversation],
+    threshold: float,
+    first: NDArray[np.int64],
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Return GT-T by level, each of shape (n,): of all fires and of the first one alone."""
+    replay = scored.replay
+    found: dict[str, dict[str, list[float]]] = {
+        kind: {level: [] for level in TOLERANCES} for kind in ("all", "first")
+    }
+    for i, item in enumerate(items):
+        start, stop = int(replay.offsets[i]), int(replay.offsets[i + 1])
+        where = replay.turns[start:stop] - 1
+        where[-1] = len(item.conversation.turns)
+        golden = [int(where[scored.due[i]])] if scored.positive[i] else []
+        fires = where[replay.scores[start:stop] >= threshold]
+        only = [int(where[first[i]])] if first[i] >= 0 else []
+        for level, tolerance in TOLERANCES.items():
+            found["all"][level].append(golden_transfer(fires, golden, tolerance=tolerance))
+            found["first"][level].append(golden_transfer(only, golden, tolerance=tolerance))
+    return {
+        kind: {level: np.array(values) for level, values in levels.items()}
+        for kind, levels in found.items()
+    }

@@ -18,7 +18,7 @@ from handoff_eval.evaluation.look import (
 )
 
 if TYPE_CHECKING:
-    from handoff_eval.evaluation.learning import LearningCurve
+    from handoff_eval.evaluation.learning_result import LearningCurve
 
 
 def learning_plot(curve: LearningCurve, *, width: int = WIDE) -> Picture:

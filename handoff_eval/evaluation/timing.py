@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.conversation import LabeledConversation
-from handoff_eval.evaluation.golden_transfer import TOLERANCES, golden_transfer
+from handoff_eval.evaluation.golden_transfer import golden_transfers
 from handoff_eval.evaluation.intervals import (
     Estimate,
     percentile_estimate,
@@ -199,7 +199,7 @@ def measure_timing(
         )
 
     shares = {name: share(hits, positive) for name, hits in outcomes.items()}
-    golden = _golden_transfers(scored, items, point.threshold, first)
+    golden = golden_transfers(scored, items, point.threshold, first)
 
     def levels(kind: str, among: NDArray[np.bool_]) -> dict[str, Estimate]:
         return {
@@ -262,33 +262,6 @@ def _strict_precision(
             for h, a in zip(hits, among, strict=True)
         )
     return percentile_estimate(value, precision_at_prevalence(g, f + odds * s, prevalence), n)
-
-
-def _golden_transfers(
-    scored: ScoredSplit,
-    items: Sequence[LabeledConversation],
-    threshold: float,
-    first: NDArray[np.int64],
-) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Return GT-T by level, each of shape (n,): of all fires and of the first one alone."""
-    replay = scored.replay
-    found: dict[str, dict[str, list[float]]] = {
-        kind: {level: [] for level in TOLERANCES} for kind in ("all", "first")
-    }
-    for i, item in enumerate(items):
-        start, stop = int(replay.offsets[i]), int(replay.offsets[i + 1])
-        where = replay.turns[start:stop] - 1
-        where[-1] = len(item.conversation.turns)
-        golden = [int(where[scored.due[i]])] if scored.positive[i] else []
-        fires = where[replay.scores[start:stop] >= threshold]
-        only = [int(where[first[i]])] if first[i] >= 0 else []
-        for level, tolerance in TOLERANCES.items():
-            found["all"][level].append(golden_transfer(fires, golden, tolerance=tolerance))
-            found["first"][level].append(golden_transfer(only, golden, tolerance=tolerance))
-    return {
-        kind: {level: np.array(values) for level, values in levels.items()}
-        for kind, levels in found.items()
-    }
 
 
 def _minutes_off(

@@ -14,6 +14,7 @@ from handoff_eval.encoders.base import Encoder
 from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.mistakes import Mistake
 from handoff_eval.evaluation.result import Draw, Result, ResultTable
+from handoff_eval.evaluation.topic_names import distinctive_terms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,13 +26,6 @@ MIN_TO_GROUP = 6
 MOST_TOPICS = 8
 SMALLEST_MEAN = 3
 """Topics hold at least this many mistakes on average."""
-
-WORD = r"\b[^\W\d_]{3,}\b"
-"""Three letters or more, without digits."""
-
-TERMS = 3
-COMMON = 1 / 3
-"""Share of a topic's conversations that its terms come in, so that they tell of most of it."""
 
 EXAMPLES = 3
 QUESTION_WORDS = 4
@@ -205,7 +199,7 @@ def group_by_topic(
         usual = encoder.encode([text for texts in others for text in texts]).mean(axis=0)
     middles = np.stack([_unit(part.mean(axis=0) - usual) for part in parts])
     groups = _groups(middles)
-    names = _distinctive(
+    names = distinctive_terms(
         [" ".join(texts) for texts in said], groups, [" ".join(texts) for texts in others]
     )
     topics = []
@@ -216,30 +210,6 @@ def group_by_topic(
         examples = tuple(_shortened(_question(said[i])) for i in nearest[:EXAMPLES])
         topics.append(Topic(terms, tuple(mistakes[i] for i in nearest), examples))
     return Topics(kind, tuple(sorted(topics, key=lambda topic: -len(topic.mistakes))))
-
-
-def distinctiveness(
-    inside: NDArray[np.float64], outside: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return how many standard errors each word is more usual inside than outside.
-
-    Log odds ratio with an informative Dirichlet prior (Monroe, Colaresi and Quinn, Fightin' Words,
-    Political Analysis 16 (2008) 372-403, eq. 15-22): the prior has the words' overall shares and
-    weighs as much as the inside, so that rare words don't win by chance.
-
-    Parameters
-    ----------
-    inside, outside : float arrays, shape (words,)
-        Counts.
-    """
-    n, m = inside.sum(), outside.sum()
-    prior = n * (inside + outside) / (n + m)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        odds = (inside + prior) / (n + n - inside - prior)
-        other = (outside + prior) / (m + n - outside - prior)
-        ratio = np.log(odds) - np.log(other)
-        scores: NDArray[np.float64] = ratio / np.sqrt(1 / (inside + prior) + 1 / (outside + prior))
-    return np.where(np.isfinite(scores), scores, 0.0)
 
 
 def _groups(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -256,47 +226,6 @@ def _groups(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
         if score > best_score:
             best, best_score = groups, score
     return best
-
-
-def _distinctive(
-    texts: Sequence[str], groups: NDArray[np.int64], others: Sequence[str]
-) -> list[tuple[str, ...]]:
-    """Return the terms of each group; a term counts once a conversation, however often it comes.
-
-    A term that few conversations of a group have names the group badly, so the usual ones come
-    first: those of a third of it, or else of two conversations of it.
-    """
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    vectorizer = CountVectorizer(
-        binary=True, stop_words="english", token_pattern=WORD, ngram_range=(1, 2)
-    )
-    number = int(groups.max()) + 1
-    try:
-        present = vectorizer.fit_transform([*texts, *others])
-    except ValueError:  # not a single word is left
-        return [()] * number
-    words = vectorizer.get_feature_names_out()
-    overall = np.asarray(present.sum(axis=0), dtype=np.float64).ravel()
-    names = []
-    for group in range(number):
-        members = np.flatnonzero(groups == group)
-        inside = np.asarray(present[members].sum(axis=0), dtype=np.float64).ravel()
-        scores = distinctiveness(inside, overall - inside)
-        common = inside >= max(min(2, len(members)), COMMON * len(members))
-        enough = common if (common & (scores > 0)).any() else inside >= min(2, len(members))
-        order = np.lexsort((words, -np.where(enough, scores, -np.inf)))
-        names.append(_apart([str(words[i]) for i in order if enough[i] and scores[i] > 0]))
-    return names
-
-
-def _apart(terms: Sequence[str]) -> tuple[str, ...]:
-    """Return the first terms that share no word with one before."""
-    taken: list[str] = []
-    for term in terms:
-        if len(taken) < TERMS and not set(term.split()) & set(" ".join(taken).split()):
-            taken.append(term)
-    return tuple(taken)
 
 
 def _said(mistake: Mistake) -> list[str]:

@@ -16,7 +16,7 @@ from handoff_eval.evaluation.analysis import Timings
 from handoff_eval.evaluation.audit import estimate_recall
 from handoff_eval.evaluation.gate import gate
 from handoff_eval.evaluation.intervals import Estimate
-from handoff_eval.evaluation.learning import LearningCurve
+from handoff_eval.evaluation.learning_result import LearningCurve
 from handoff_eval.evaluation.look import NARROW, WIDE
 from handoff_eval.evaluation.prevalence import estimate_prevalence
 from handoff_eval.evaluation.reliability import measure_reliability
