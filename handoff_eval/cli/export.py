@@ -2,13 +2,15 @@
 
 RUN is the MLflow run that 'handoff-eval compare' printed: its id, the beginning of its id, its
 name, or 'latest'. The bundle is written only when it scores and decides the whole test split as
-the comparison did, and with it a model card, card.md.
+the comparison did, and with it a model card, card.md. models:/NAME@champion gives what 'promote'
+registered.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,28 +44,37 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export and show parity."""
-    bundle, parity = export(
-        arguments.of_run, arguments.to, arm=arguments.arm, dataset=arguments.dataset
-    )
-    if arguments.json:
-        print(
-            json.dumps(
-                {
-                    "bundle": str(bundle.path),
-                    "digest": bundle.digest,
-                    "operating_point": bundle.point.to_dict(),
-                    "conversations": parity.conversations,
-                    "decisions": parity.decisions,
-                    "changed": parity.changed,
-                    "largest_difference": parity.largest_difference,
-                }
-            )
+    if arguments.of_run.startswith("models:/"):
+        bundle, parity = _registered(arguments)
+    else:
+        bundle, parity = export(
+            arguments.of_run, arguments.to, arm=arguments.arm, dataset=arguments.dataset
         )
+    if arguments.json:
+        found = {"bundle": str(bundle.path), "digest": bundle.digest}
+        print(json.dumps({**found, "operating_point": bundle.point.to_dict(), **asdict(parity)}))
     else:
         print(f"{bundle.path}: {bundle.trigger.name}, threshold {bundle.point.threshold:.4f}")
         print(bundle.point.note)
         print(f"Parity: {parity}")
     return 0
+
+
+def _registered(arguments: argparse.Namespace) -> tuple[Bundle, Parity]:
+    """Write what is registered; its parity is the card's, since it is the same bundle."""
+    from handoff_eval.errors import SettingsError
+    from handoff_eval.production.card import read_card
+    from handoff_eval.production.export import export_registered
+    from handoff_eval.production.parity import Parity
+
+    if arguments.arm is not None or arguments.dataset is not None:
+        raise SettingsError(
+            f"Expected --arm and --dataset to go with a run; {arguments.of_run} is one bundle. "
+            "Leave them out."
+        )
+    bundle = export_registered(arguments.of_run, arguments.to)
+    shown = read_card(bundle)["parity"]
+    return bundle, Parity(**{field.name: shown[field.name] for field in fields(Parity)})
 
 
 def export(

@@ -37,6 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of deployed conversations in need, at which volume is stated (default: the "
         "sample's own)",
     )
+    add_margins(parser)
+    parser.add_argument("--seed", type=int, default=0, help="of resampling (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_result_options(parser)
+
+
+def add_margins(parser: argparse.ArgumentParser) -> None:
+    """Add what loss is acceptable."""
     parser.add_argument(
         "--recall-margin",
         type=float,
@@ -51,9 +59,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PERCENT",
         help="most that the emails may grow (default: %(default)g)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of resampling (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    add_result_options(parser)
+
+
+def check_margins(arguments: argparse.Namespace) -> None:
+    """Refuse margins that are none.
+
+    Raises
+    ------
+    SettingsError
+        When one is out of range.
+    """
+    for name, top in (("recall_margin", 100.0), ("volume_margin", float("inf"))):
+        value = getattr(arguments, name)
+        if not 0 < value < top:
+            raise SettingsError(
+                f"Expected --{name.replace('_', '-')} to lie above 0"
+                f"{'' if top > 100 else ' and below 100'}; got {value:g}."
+            )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -65,13 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.evaluation.gate import gate
     from handoff_eval.transcripts.read import read_dataset
 
-    for name, top in (("recall_margin", 100.0), ("volume_margin", float("inf"))):
-        value = getattr(arguments, name)
-        if not 0 < value < top:
-            raise SettingsError(
-                f"Expected --{name.replace('_', '-')} to lie above 0"
-                f"{'' if top > 100 else ' and below 100'}; got {value:g}."
-            )
+    check_margins(arguments)
     if arguments.prevalence is not None and not 0 < arguments.prevalence < 1:
         raise SettingsError(
             f"Expected --prevalence to lie between 0 and 1; got {arguments.prevalence:g}."

@@ -15,6 +15,8 @@ COMMANDS = {
     "compare": "compare",
     "learning-curve": "learning_curve",
     "export": "export",
+    "promote": "promote",
+    "rollback": "rollback",
     "decide": "decide",
     "gate": "gate",
     "score": "score",

@@ -186,8 +186,8 @@ def read_policy(path: Path) -> dict[str, Any]:
         ) from None
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path / POLICY}: expected JSON in UTF-8; {error}.") from None
-    if not isinstance(policy, dict) or policy.get("format") != FORMAT:
-        found = policy.get("format") if isinstance(policy, dict) else type(policy).__name__
+    found = policy.get("format") if isinstance(policy, dict) else type(policy).__name__
+    if not isinstance(policy, dict) or type(found) is not int or found != FORMAT:
         raise BundleError(
             f"{path / POLICY}: expected format {FORMAT}; got {found!r}. "
             "Read it with the version of handoff-eval that wrote it, or export again."

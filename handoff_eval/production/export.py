@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,7 +15,6 @@ from handoff_eval.conversation import Conversation
 from handoff_eval.errors import BundleError, DataError
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.replay import Replay
-from handoff_eval.evaluation.replay_table import replay_from_csv
 from handoff_eval.production.bundle import (
     POLICY,
     Bundle,
@@ -27,7 +27,8 @@ from handoff_eval.production.card import write_card
 from handoff_eval.production.draft import complete_draft
 from handoff_eval.production.footprint import measure_footprint
 from handoff_eval.production.parity import Parity, check_parity
-from handoff_eval.tracking.bundles import BUNDLE, MEASURED, SCORES, LoggedArm
+from handoff_eval.tracking.bundles import BUNDLE, MEASURED, LoggedArm
+from handoff_eval.tracking.registry import fetch_model
 from handoff_eval.transcripts.read import read_dataset
 from handoff_eval.trigger import Trigger
 
@@ -117,10 +118,8 @@ def export_run(
         fetched = staged.with_name(f"{staged.name}.fetched")
         try:
             fetched.mkdir()
+            measured = arm.scores()
             arm.fetch(fetched)
-            measured = replay_from_csv(
-                (fetched / SCORES).read_text(encoding="utf-8"), trigger=arm.name
-            )
             facts = json.loads((fetched / MEASURED).read_text(encoding="utf-8"))
             (fetched / BUNDLE).replace(staged)
         finally:
@@ -132,6 +131,30 @@ def export_run(
             say(f"scoring {len(measured.ids)} conversations with the bundle")
         parity = _prove(staged, [by_id[name] for name in measured.ids], measured, facts)
     return read_bundle(to.resolve()), parity
+
+
+def export_registered(uri: str, to: Path) -> Bundle:
+    """Write the bundle of a registered version, the same to the last bit, and check it.
+
+    Parameters
+    ----------
+    uri : str
+        `models:/NAME@champion` or `models:/NAME/3`.
+    to : Path
+        The folder; a bundle that is there is replaced.
+
+    Raises
+    ------
+    SettingsError
+        When there is no such version.
+    BundleError
+        When it was damaged, this machine computes otherwise, or the folder can't be written or
+        holds something else.
+    """
+    with _staged(to) as staged, tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(fetch_model(uri, Path(folder)), staged)
+        read_bundle(staged)
+    return read_bundle(to.resolve())
 
 
 def _prove(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from handoff_eval.errors import SettingsError
+from handoff_eval.evaluation.replay import Replay
+from handoff_eval.evaluation.replay_table import replay_from_csv
 from handoff_eval.tracking.store import (
     EXPERIMENT,
     locate_store,
@@ -59,7 +62,7 @@ class LoggedArm:
     experiment_id: str
 
     def fetch(self, to: Path) -> None:
-        """Write its bundle, scores and what was measured into a folder.
+        """Write its bundle and what was measured into a folder.
 
         Raises
         ------
@@ -69,8 +72,28 @@ class LoggedArm:
         store = locate_store()
         client = open_client(store)
         with refusals_in_words(store), without_bars():
-            for name in (BUNDLE, SCORES, MEASURED):
+            for name in (BUNDLE, MEASURED):
                 client.download_artifacts(self.run_id, name, str(to))
+
+    def scores(self) -> Replay:
+        """Return its scores of test, as they were compared.
+
+        Raises
+        ------
+        SettingsError
+            When the store can't be read.
+        DataError
+            When they are damaged.
+        """
+        store = locate_store()
+        client = open_client(store)
+        with (
+            refusals_in_words(store),
+            without_bars(),
+            tempfile.TemporaryDirectory() as folder,
+        ):
+            file = Path(client.download_artifacts(self.run_id, SCORES, folder))
+            return replay_from_csv(file.read_text(encoding="utf-8"), trigger=self.name)
 
 
 def find_arm(where: str, *, arm: str | None = None) -> LoggedArm:

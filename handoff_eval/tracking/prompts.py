@@ -30,7 +30,12 @@ class PromptVersion:
 
 
 def prompt_name(handoff: str) -> str:
-    """Return the registry's name for the instruction of a handoff.
+    """Return the registry's name for the instruction of a handoff."""
+    return registry_name("handoff-instruction", handoff)
+
+
+def registry_name(prefix: str, handoff: str) -> str:
+    """Return the registry's name for something that a handoff has.
 
     The registry takes letters, digits, `_`, `-` and `.` alone, so a name with anything else gets
     a mark of its own and no two handoffs share one.
@@ -38,7 +43,7 @@ def prompt_name(handoff: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", handoff).strip("-")
     if plain != handoff:
         plain = f"{plain}-{hashlib.sha256(handoff.encode()).hexdigest()[:6]}"
-    return f"handoff-instruction.{plain}"
+    return f"{prefix}.{plain}"
 
 
 def register_instruction(

@@ -151,12 +151,13 @@ def _make_database(store: Store) -> None:
         ) from None
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    with _quiet("mlflow.store.db.utils"):
+    with quietly("mlflow.store.db.utils"):
         SqlAlchemyStore(store.uri, str(store.artifacts))
 
 
 @contextmanager
-def _quiet(name: str) -> Iterator[None]:
+def quietly(name: str) -> Iterator[None]:
+    """Hold back what one of MLflow's loggers says below a warning."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.WARNING)

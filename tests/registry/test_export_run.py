@@ -14,9 +14,8 @@ from handoff_eval.cli.main import main
 from handoff_eval.encoders.static import REVISION
 from handoff_eval.errors import BundleError, DataError, ParityError, SettingsError
 from handoff_eval.evaluation.arm_scores import Arm
-from handoff_eval.evaluation.compare import compare
-from handoff_eval.evaluation.comparison import Comparison
-from handoff_eval.handoff import Budget, Handoff
+from handoff_eval.evaluation.replay import Replay
+from handoff_eval.evaluation.replay_table import replay_from_csv
 from handoff_eval.production.bundle import read_bundle
 from handoff_eval.production.card import CARD, read_card
 from handoff_eval.production.draft import draft_entries
@@ -24,82 +23,16 @@ from handoff_eval.production.export import export_run
 from handoff_eval.tracking.bundles import SCORES, find_arm
 from handoff_eval.tracking.entries import File, Tag
 from handoff_eval.tracking.log import log_comparison
-from handoff_eval.tracking.store import Store
-from handoff_eval.transcripts.read import Dataset, read_dataset
-from handoff_eval.transcripts.write import write_conversations, write_labels
-from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
-from handoff_eval.triggers.prompt import PromptTrigger
-from handoff_eval.triggers.shots import Shot
-from handoff_eval.triggers.train import train_classifier
-from tests.builders import static_encoder
-from tests.conftest import SECRET, SmallModelAsker, empty_project
+from tests.conftest import SECRET
+from tests.registry.conftest import HANDOFF, Compared, Project
 from tests.training import TRAINING
 
 pytestmark = pytest.mark.medium
 
-HANDOFF = Handoff("support", ("team@example.com",))
-
-
-@pytest.fixture(scope="module")
-def compared(
-    dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Dataset, list[Arm], Comparison]:
-    """Return a dataset on the disk and arms compared on it."""
-    folder = tmp_path_factory.mktemp("data") / "parcels"
-    folder.mkdir()
-    write_conversations(dataset.conversations, folder / "transcripts.jsonl")
-    write_labels(dataset.labels, folder / "labels.jsonl")
-    data = read_dataset(folder)
-    shot = Shot(TRAINING[0].conversation.turns, closed=True, handoff=True)
-    encoder = static_encoder(tmp_path_factory.mktemp("static"))
-    encoder.revision = REVISION
-    arms = [
-        Arm(KeywordTrigger(default_rules())),
-        Arm(train_classifier(TRAINING, encoder, words=True, name="static")),
-        Arm(PromptTrigger("When?", SmallModelAsker(), shots=[shot]), max_decisions=180),
-    ]
-    return data, arms, compare(data, arms, Budget(20, 0.8, 200, prevalence=0.05))
-
-
-@pytest.fixture(scope="module")
-def logged(
-    compared: tuple[Dataset, list[Arm], Comparison],
-    mlflow_schema: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[str, Store, Path]:
-    """Log the comparison with what its arms need; return its run, the store and the cache."""
-    data, arms, comparison = compared
-    cache = tmp_path_factory.mktemp("cache")
-    (cache / REVISION).mkdir()
-    encoder = arms[1].trigger.features.parts[0].encoder  # type: ignore[attr-defined]
-    shutil.copy(encoder.vectors, cache / REVISION / "vectors.npy")
-    shutil.copy(encoder.tokenizer, cache / REVISION / "tokenizer.json")
-    with empty_project(mlflow_schema, tmp_path_factory.mktemp("project") / "home") as store:
-        run = log_comparison(
-            comparison,
-            dataset=data,
-            handoff=HANDOFF,
-            seed=0,
-            of_arms={a.trigger.name: draft_entries(a, comparison, HANDOFF) for a in arms},
-        )
-    return run, store, cache
-
-
-@pytest.fixture
-def project(
-    logged: tuple[str, Store, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[str, Store]:
-    """Give that run and its store, with a cache that a test may damage."""
-    run, store, cache = logged
-    shutil.copytree(cache, tmp_path / "cache")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
-    monkeypatch.setenv("HANDOFF_EVAL_CACHE", str(tmp_path / "cache"))
-    return run, store
-
 
 def test_the_chosen_arm_is_exported(
-    project: tuple[str, Store],
-    compared: tuple[Dataset, list[Arm], Comparison],
+    project: Project,
+    compared: Compared,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -145,7 +78,7 @@ def test_exported_twice_it_is_the_same_bundle(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_card_of_another_bundle_is_refused(project: tuple[str, Store], tmp_path: Path) -> None:
+def test_a_card_of_another_bundle_is_refused(project: Project, tmp_path: Path) -> None:
     """A card speaks of one policy, named by digest."""
     bundle, _ = export_run(find_arm(project[0], arm="keyword"), tmp_path / "b")
     card = json.loads((bundle.path / CARD).read_text())
@@ -156,7 +89,7 @@ def test_a_card_of_another_bundle_is_refused(project: tuple[str, Store], tmp_pat
 
 
 def test_a_run_keeps_no_encoder_and_nothing_that_was_said(
-    project: tuple[str, Store], compared: tuple[Dataset, list[Arm], Comparison]
+    project: Project, compared: Compared
 ) -> None:
     """Large files are left to the cache, and no file of the store quotes a conversation."""
     _, store = project
@@ -176,7 +109,7 @@ def test_a_run_keeps_no_encoder_and_nothing_that_was_said(
     assert any(isinstance(entry, File) and quoted in entry.content for entry in kept)
 
 
-def test_what_cannot_be_found_or_exported_is_a_sentence(project: tuple[str, Store]) -> None:
+def test_what_cannot_be_found_or_exported_is_a_sentence(project: Project) -> None:
     """No such run, an arm that isn't there or isn't kept, an arm asked of an arm: each says so."""
     run, _ = project
     arm = find_arm(run, arm="keyword").run_id
@@ -194,7 +127,7 @@ def test_what_cannot_be_found_or_exported_is_a_sentence(project: tuple[str, Stor
 
 @pytest.mark.usefixtures("tracking_store")
 def test_a_run_without_bundles_says_so(
-    compared: tuple[Dataset, list[Arm], Comparison],
+    compared: Compared,
 ) -> None:
     """A comparison that was logged alone can't be exported, and an empty store hints at compare."""
     data, arms, comparison = compared
@@ -207,7 +140,7 @@ def test_a_run_without_bundles_says_so(
 
 
 def test_a_trigger_of_the_users_own_says_why(
-    compared: tuple[Dataset, list[Arm], Comparison],
+    compared: Compared,
 ) -> None:
     """What no bundle can hold leaves the reason in its run."""
     _, arms, comparison = compared
@@ -226,8 +159,8 @@ def test_a_trigger_of_the_users_own_says_why(
 
 
 def test_a_changed_dataset_is_refused(
-    project: tuple[str, Store],
-    compared: tuple[Dataset, list[Arm], Comparison],
+    project: Project,
+    compared: Compared,
     tmp_path: Path,
 ) -> None:
     """Parity is of what was measured, so other conversations don't do; a moved copy does."""
@@ -245,9 +178,7 @@ def test_a_changed_dataset_is_refused(
         export_run(arm, tmp_path / "b", dataset=tmp_path / "gone")
 
 
-def test_an_encoder_that_was_not_compared_is_refused(
-    project: tuple[str, Store], tmp_path: Path
-) -> None:
+def test_an_encoder_that_was_not_compared_is_refused(project: Project, tmp_path: Path) -> None:
     """Another build of the same weights, or none, leaves no bundle behind."""
     vectors = tmp_path / "cache" / REVISION / "vectors.npy"
     data = bytearray(vectors.read_bytes())
@@ -267,7 +198,7 @@ def test_an_encoder_that_was_not_compared_is_refused(
     ],
 )
 def test_scores_that_do_not_come_again_are_refused(
-    project: tuple[str, Store],
+    project: Project,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[str], str],
@@ -277,12 +208,10 @@ def test_scores_that_do_not_come_again_are_refused(
     """Where a bundle scores other than its run says, or the run is damaged, nothing is written."""
     arm = find_arm(project[0], arm="keyword")
 
-    def tampered(self: object, to: Path) -> None:  # noqa: ARG001
-        fetch(arm, to)
-        (to / SCORES).write_text(change((to / SCORES).read_text()))
+    def tampered(text: str, *, trigger: str) -> Replay:
+        return replay_from_csv(change(text), trigger=trigger)
 
-    fetch = type(arm).fetch
-    monkeypatch.setattr(type(arm), "fetch", tampered)
+    monkeypatch.setattr("handoff_eval.tracking.bundles.replay_from_csv", tampered)
 
     with pytest.raises(error, match=message):
         export_run(arm, tmp_path / "b")
