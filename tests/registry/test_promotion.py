@@ -157,7 +157,9 @@ class Shop:
         """Return the exit code and what was printed."""
         self._capsys.readouterr()
         code = main(["promote", self.run, *arguments, "--json"])
-        return code, json.loads(self._capsys.readouterr().out)
+        out, err = self._capsys.readouterr()
+        assert code != 2, err
+        return code, json.loads(out)
 
     def roll_back(self, *arguments: str) -> tuple[int, str]:
         """Return the exit code and what was printed or said."""
