@@ -103,9 +103,9 @@ class Registry:
                     tags={_HANDOFF: self.handoff},
                 )
             found = next((v for v in self._versions() if v.tags.get(DIGEST) == digest), None)
-            number = (
-                found.version if found else self._add(bundle, digest, arm, description, example)
-            )
+            if found is None:
+                found = self._add(bundle, digest, arm, description, example)
+            number = found.version
             self._client.set_registered_model_alias(self.model, CHALLENGER, str(number))
             return _version(self._client.get_model_version(self.model, str(number)))
 
