@@ -9,13 +9,8 @@ from typing import Any
 import numpy as np
 
 from handoff_eval.conversation import LabeledConversation, Split
-from handoff_eval.evaluation.gate import (
-    EXIT_CODES,
-    RECALL_MARGIN,
-    VOLUME_MARGIN,
-    GateReport,
-    gate,
-)
+from handoff_eval.evaluation.gate import RECALL_MARGIN, VOLUME_MARGIN, gate
+from handoff_eval.evaluation.gate_result import EXIT_CODES, GateReport
 from handoff_eval.evaluation.paired import SIGNIFICANCE, PairedDifference, paired_difference
 from handoff_eval.evaluation.replay import Replay, replay
 from handoff_eval.evaluation.scored import ScoredSplit
