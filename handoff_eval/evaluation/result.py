@@ -82,7 +82,7 @@ class Result(ABC):
 
     def to_json(self) -> str:
         """Return the finding as a JSON document."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     def text(self) -> str:
         """Return the sentences and the table, as the terminal shows them."""

@@ -15,6 +15,7 @@ from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.mistakes import Mistake
 from handoff_eval.evaluation.result import Draw, Result, ResultTable
 from handoff_eval.evaluation.topic_names import distinctive_terms
+from handoff_eval.transcripts.refusals import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -249,5 +250,5 @@ def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _shortened(text: str, letters: int = EXAMPLE_LETTERS) -> str:
-    line = " ".join(text.split())
+    line = printable(" ".join(text.split()))
     return line if len(line) <= letters else f"{line[: letters - 1]}…"

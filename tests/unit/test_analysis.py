@@ -11,11 +11,17 @@ import pytest
 from handoff_eval.conversation import Split
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.evaluation.analysis import Analysis, analyse
+from handoff_eval.evaluation.arm_scores import Arm
+from handoff_eval.evaluation.compare import compare
 from handoff_eval.evaluation.comparison import Comparison
 from handoff_eval.evaluation.report import render_report
+from handoff_eval.evaluation.traffic import Traffic
+from handoff_eval.handoff import Budget
 from handoff_eval.tracking.entries import File, Metric
 from handoff_eval.tracking.findings import finding_entries
 from handoff_eval.transcripts.read import Dataset, content_digest
+from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
+from tests.builders import talk
 from tests.conftest import SECRET
 
 ENCODER = HashingEncoder(64)
@@ -57,6 +63,33 @@ def test_without_times_the_forecast_says_why_there_is_none(
     assert "at least 2 weeks" in found.forecast_note
     assert "No forecast." in found.text()
     assert found.to_dict()["forecast"] is None
+
+
+def test_traffic_tells_volume_and_prevalence(dated: Dataset) -> None:
+    """With scored traffic the forecast is of its emails, and the prevalence is a finding too."""
+    start = datetime(2026, 4, 6, 9, tzinfo=UTC)
+    said = ("C: thanks", "C: let a human call me please")
+    came = tuple(
+        replace(
+            talk("C: where is my parcel", "A: on its way", said[i % 5 == 0], id=f"t{i}"),
+            started_at=start + timedelta(hours=2 * i),
+        )
+        for i in range(12 * 7 * 4)
+    )
+    arms = [Arm(KeywordTrigger(default_rules()))]
+    budget = Budget(60, 0.3, 200, prevalence=0.2)
+    compared = compare(dated, arms, budget, traffic=Traffic("april", "0", came))
+
+    found = analyse(compared, dated, encoder=ENCODER)
+
+    assert [finding.key for finding in found.findings()][:2] == ["traffic", "timing"]
+    assert found.forecast is not None
+    assert found.forecast.source == "traffic"
+    # a fifth of the traffic asks for a person, 40 of 200 conversations a day
+    assert found.forecast.median_day.value == pytest.approx(40, abs=6)
+    assert found.forecast.tested is not None
+    assert found.forecast.tested.what == "emails"
+    assert "How many conversations need a handoff:" in found.text()
 
 
 def test_another_dataset_is_refused(comparison: Comparison, dated: Dataset) -> None:

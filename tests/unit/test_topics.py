@@ -110,6 +110,13 @@ def test_topics_can_be_told_without_a_word_of_customers() -> None:
     assert "parcel" not in text
 
 
+def test_a_terminal_obeys_no_example() -> None:
+    """What customers wrote is printed with its control characters as escapes."""
+    said = "send the \x1b[2J invoice again"
+
+    assert "\\x1b[2J invoice" in _topics([said]).text()
+
+
 def test_topics_show_themselves() -> None:
     """The same mistakes give the same topics, table and picture."""
     found = _topics([*PARCELS, *INVOICES])
