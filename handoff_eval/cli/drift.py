@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         **seen.to_dict(),
         "revoked": revoked and revoked.to_dict(),
     }
-    _tell(arguments, document, seen)
+    _tell(arguments, document, seen, of_run=bundle.source.get("run"))
     if arguments.outbox and handoff is not None:
         _email(arguments.outbox, handoff, seen, now)
     return 3 if revoked is not None else EXIT_CODES[seen.verdict.value]
@@ -133,7 +133,13 @@ def promise_of(bundle: Bundle | None, handoff: Handoff | None) -> Promise:
     return Promise(budget.email_rate, budget.min_recall, budget.prevalence, "budget")
 
 
-def _tell(arguments: argparse.Namespace, document: dict[str, object], seen: Watch) -> None:
+def _tell(
+    arguments: argparse.Namespace,
+    document: dict[str, object],
+    seen: Watch,
+    *,
+    of_run: str | None,
+) -> None:
     if arguments.picture or arguments.mlflow:
         from handoff_eval.production.drift.picture import watch_plot
 
@@ -144,7 +150,7 @@ def _tell(arguments: argparse.Namespace, document: dict[str, object], seen: Watc
             from handoff_eval.cli.progress import say
             from handoff_eval.tracking.drift import log_drift
 
-            document["mlflow_run"] = log_drift(document, picture=picture, say=say)
+            document["mlflow_run"] = log_drift(document, picture=picture, of_run=of_run, say=say)
     if arguments.json:
         print(json.dumps(document, indent=2))
         return

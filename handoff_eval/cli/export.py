@@ -56,6 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(f"{bundle.path}: {bundle.trigger.name}, threshold {bundle.point.threshold:.4f}")
         print(bundle.point.note)
+        certificate = bundle.point.certificate
+        if certificate is not None and certificate.revoked is not None:
+            print(str(certificate))
         print(f"Parity: {parity}")
     return 0
 

@@ -173,8 +173,12 @@ def read_policy(path: Path) -> dict[str, Any]:
     BundleError
         When there is none, or it is no JSON, too long or of another format.
     """
+    file = path / POLICY
+    # Opening a pipe would wait for ever; a missing file falls through to its own sentence.
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        raise BundleError(f"{file}: expected a plain file; it is a link or no file.")
     try:
-        with (path / POLICY).open("rb") as stream:
+        with file.open("rb") as stream:
             text = stream.read(MAX_POLICY_BYTES + 1)
         if len(text) > MAX_POLICY_BYTES:
             raise ValueError(f"it is longer than {MAX_POLICY_BYTES} bytes")
@@ -185,11 +189,11 @@ def read_policy(path: Path) -> dict[str, Any]:
             "Export a trigger with 'handoff-eval export'."
         ) from None
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{path / POLICY}: expected JSON in UTF-8; {error}.") from None
+        raise BundleError(f"{file}: expected JSON in UTF-8; {error}.") from None
     found = policy.get("format") if isinstance(policy, dict) else type(policy).__name__
     if not isinstance(policy, dict) or type(found) is not int or found != FORMAT:
         raise BundleError(
-            f"{path / POLICY}: expected format {FORMAT}; got {found!r}. "
+            f"{file}: expected format {FORMAT}; got {found!r}. "
             "Read it with the version of handoff-eval that wrote it, or export again."
         )
     return policy

@@ -27,7 +27,8 @@ from handoff_eval.production.card import write_card
 from handoff_eval.production.draft import complete_draft
 from handoff_eval.production.footprint import measure_footprint
 from handoff_eval.production.parity import Parity, check_parity
-from handoff_eval.tracking.bundles import BUNDLE, MEASURED, LoggedArm
+from handoff_eval.production.revocation import revoke
+from handoff_eval.tracking.bundles import BUNDLE, MEASURED, LoggedArm, revocation_of
 from handoff_eval.tracking.registry import fetch_model
 from handoff_eval.transcripts.read import read_dataset
 from handoff_eval.trigger import Trigger
@@ -86,7 +87,7 @@ def export_run(
     Parameters
     ----------
     arm : LoggedArm
-        From `tracking.bundles.find_arm`.
+        From `tracking.bundles.find_arm`. Where its promise has been revoked, so is the bundle's.
     to : Path
         The folder; a bundle that is there is replaced.
     dataset : Path, optional
@@ -127,6 +128,8 @@ def export_run(
         complete_draft(staged)
         source = {"run": arm.run_id, "instruction_version": arm.instruction}
         write_policy({**read_policy(staged), "source": source}, staged)
+        if arm.revoked is not None:
+            revoke(staged, reason=arm.revoked.reason, at=arm.revoked.revoked_at)
         if say is not None:
             say(f"scoring {len(measured.ids)} conversations with the bundle")
         parity = _prove(staged, [by_id[name] for name in measured.ids], measured, facts)
@@ -153,7 +156,9 @@ def export_registered(uri: str, to: Path) -> Bundle:
     """
     with _staged(to) as staged, tempfile.TemporaryDirectory() as folder:
         shutil.copytree(fetch_model(uri, Path(folder)), staged)
-        read_bundle(staged)
+        revoked = revocation_of(read_bundle(staged).source.get("run", ""))
+        if revoked is not None:
+            revoke(staged, reason=revoked.reason, at=revoked.revoked_at)
     return read_bundle(to.resolve())
 
 

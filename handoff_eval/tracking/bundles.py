@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from handoff_eval.errors import SettingsError
+from handoff_eval.evaluation.certificate import Revocation
 from handoff_eval.evaluation.replay import Replay
 from handoff_eval.evaluation.replay_table import replay_from_csv
 from handoff_eval.tracking.store import (
@@ -34,6 +37,9 @@ LATEST = "latest"
 NOT_EXPORTED = "handoff_eval.not_exported"
 """Tag of an arm that has no bundle, with the reason."""
 
+_REVOKED = "handoff_eval.revoked"
+"""Tag of an arm whose certificate was revoked where its bundle runs: reason and time, as JSON."""
+
 _KIND, _PARENT = "handoff_eval.kind", "mlflow.parentRunId"
 _ID = re.compile(r"[0-9a-f]{4,32}")
 
@@ -52,6 +58,8 @@ class LoggedArm:
     instruction : str
         Address of the instruction's version in the prompt registry.
     experiment_id : str
+    revoked : Revocation or None
+        Where watching its bundle has ended the promise.
     """
 
     run_id: str
@@ -60,6 +68,7 @@ class LoggedArm:
     dataset_digest: str
     instruction: str
     experiment_id: str
+    revoked: Revocation | None = None
 
     def fetch(self, to: Path) -> None:
         """Write its bundle and what was measured into a folder.
@@ -136,7 +145,53 @@ def find_arm(where: str, *, arm: str | None = None) -> LoggedArm:
         dataset_digest=run.data.params["dataset_digest"],
         instruction=run.data.params["instruction"],
         experiment_id=run.info.experiment_id,
+        revoked=_revocation(run),
     )
+
+
+def revocation_of(run_id: str) -> Revocation | None:
+    """Return why the promise of an arm's run has ended; None while it stands or isn't known here.
+
+    Raises
+    ------
+    SettingsError
+        When the store can't be used.
+    """
+    run = _run_or_none(open_client(locate_store()), run_id)
+    return None if run is None else _revocation(run)
+
+
+def mark_revoked(client: MlflowClient, run_id: str, revoked: Mapping[str, str]) -> None:
+    """Keep with an arm's run that its promise has ended; the first time stays.
+
+    Parameters
+    ----------
+    client : MlflowClient
+    run_id : str
+        That of the bundle's `source`; one of another store is left alone.
+    revoked : mapping
+        From `Revocation.to_dict`.
+    """
+    run = _run_or_none(client, run_id)
+    if run is not None and _REVOKED not in run.data.tags:
+        client.set_tag(run_id, _REVOKED, json.dumps(dict(revoked)))
+
+
+def _run_or_none(client: MlflowClient, run_id: str) -> Run | None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(run_id)
+    except MlflowException:
+        return None
+
+
+def _revocation(run: Run) -> Revocation | None:
+    tag = run.data.tags.get(_REVOKED)
+    if tag is None:
+        return None
+    values = json.loads(tag)
+    return Revocation(values["reason"], datetime.fromisoformat(values["revoked_at"]))
 
 
 def _find_run(client: MlflowClient, where: str, uri: str) -> Run:

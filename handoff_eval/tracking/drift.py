@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from handoff_eval.settings import project_root
+from handoff_eval.tracking.bundles import mark_revoked
 from handoff_eval.tracking.entries import Entry, File, Metric, Param, Tag, origin_tags
 from handoff_eval.tracking.log import open_run, write
 from handoff_eval.tracking.origin import Origin, find_origin
@@ -43,6 +44,7 @@ def log_drift(
     document: Mapping[str, Any],
     *,
     picture: bytes,
+    of_run: str | None = None,
     experiment: str = EXPERIMENT,
     say: Callable[[str], None] | None = None,
 ) -> str:
@@ -54,6 +56,9 @@ def log_drift(
         What `handoff-eval drift --json` prints.
     picture : bytes
         PNG.
+    of_run : str, optional
+        The run that the bundle comes from, which keeps a revocation too, so that exporting or
+        promoting it again can't bring the promise back.
     experiment : str
         Name of the MLflow experiment.
     say : callable, optional
@@ -73,4 +78,6 @@ def log_drift(
         key = experiment_id(client, store, experiment)
         with open_run(client, key, f"{document['handoff']}, drift", []) as run_id:
             write(client, run_id, drift_entries(document, picture=picture, origin=origin))
+        if of_run is not None and document["revoked"]:
+            mark_revoked(client, of_run, document["revoked"])
     return run_id

@@ -23,6 +23,8 @@ from handoff_eval.production.bundle import Bundle, read_bundle
 from handoff_eval.production.decide import decide
 from handoff_eval.production.parity import Parity
 from handoff_eval.production.promotion import Judgement, judge
+from handoff_eval.production.revocation import read_revocation
+from handoff_eval.tracking.bundles import find_arm, mark_revoked
 from handoff_eval.tracking.store import Store, open_client
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
 from tests.builders import CERTIFICATE, labeled, talk
@@ -223,6 +225,24 @@ def test_from_the_first_champion_to_a_rollback(shop: Shop) -> None:
     assert shop.tags("2")["handoff_eval.rolled_back"] == "Too many emails."
     assert shop.promote("--arm", "keyword", "--challenger")[0] == 0
     assert shop.aliases == {"challenger": "2", "champion": "1"}
+
+
+@pytest.mark.medium
+def test_a_promise_that_was_revoked_stays_so(shop: Shop, tmp_path: Path) -> None:
+    """What watching has ended, no export and no registry brings back; the first reason counts."""
+    run = find_arm(shop.run, arm="static").run_id
+    shop.promote("--arm", "static", "--accept-uncertified", "Read by hand.")
+    for reason in ("Volume rose.", "Later."):
+        mark_revoked(
+            shop.client, run, {"reason": reason, "revoked_at": "2026-04-01T00:00:00+00:00"}
+        )
+    mark_revoked(shop.client, "f" * 32, {"reason": "of another store", "revoked_at": "x"})
+    for where in (run, f"models:/{MODEL}@champion"):
+        assert main(["export", where, "--to", str(tmp_path / "b")]) == 0
+        revocation = read_revocation(tmp_path / "b")
+
+        assert revocation is not None
+        assert revocation.reason == "Volume rose."
 
 
 @pytest.mark.medium

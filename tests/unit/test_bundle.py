@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -30,7 +32,7 @@ from handoff_eval.production.parity import check_parity
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
 from handoff_eval.triggers.prompt import PromptTrigger
 from handoff_eval.triggers.train import train_classifier
-from tests.builders import CERTIFICATE, talk
+from tests.builders import CERTIFICATE, static_encoder, talk
 from tests.fakes import WordCountingAsker
 from tests.training import TRAINING
 
@@ -163,6 +165,29 @@ def _link(folder: Path) -> None:
     (folder / "head.onnx").symlink_to(folder.parent / "elsewhere.onnx")
 
 
+def _oversized(folder: Path) -> None:
+    """Say of a file with a hole of one gibibyte how large it is."""
+    with (folder / "head.onnx").open("r+b") as stream:
+        stream.truncate((1 << 30) + 1)
+    _edit(lambda p: p["files"]["head.onnx"].update(bytes=(1 << 30) + 1))(folder)
+
+
+def _linked_policy(folder: Path) -> None:
+    (folder / "bundle.json").rename(folder.parent / "elsewhere.json")
+    (folder / "bundle.json").symlink_to(folder.parent / "elsewhere.json")
+
+
+def _piped_policy(folder: Path) -> None:
+    (folder / "bundle.json").unlink()
+    os.mkfifo(folder / "bundle.json")
+
+
+def _foreign_operator(data: bytes) -> bytes:
+    model = onnx.load_from_string(data)
+    model.graph.node[0].domain = "elsewhere"
+    return model.SerializeToString()
+
+
 def _rewrite(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
     """Change a file together with its digest, as a hostile hand would."""
 
@@ -226,7 +251,15 @@ def _edit(change: Callable[[dict], object]) -> Callable[[Path], None]:
             _edit(lambda p: p["trigger"]["features"][0]["encoder"].update(kind="remote")),
             "kind onnx, static or hashing",
         ),
-        (_edit(lambda p: p["files"].update({"/etc/x": {}})), "expected plain file names"),
+        *(
+            (_edit(lambda p, name=name: p["files"].update({name: {}})), "expected plain file names")
+            for name in ("/etc/x", "..\\x", "a/b", "", ".", "..")
+        ),
+        (_edit(lambda p: p["files"].pop("head.onnx")), "expected a complete policy; KeyError"),
+        (_oversized, "expected 1073741825 bytes; got 1073741825"),
+        (_linked_policy, "it is a link or no file"),
+        (_piped_policy, "it is a link or no file"),
+        (_rewrite("head.onnx", _foreign_operator), "expected a complete policy"),
         (_edit(lambda p: p.update(files=[])), "expected a complete policy"),
         (_edit(lambda p: p.update(handoff=7)), "Expected handoff to be a text"),
         (_edit(lambda p: p["operating_point"].update(threshold=float("nan"))), "the number NaN"),
@@ -244,9 +277,31 @@ def _edit(change: Callable[[dict], object]) -> Callable[[Path], None]:
 def test_damage_is_refused(bundle: Path, damage: Callable[[Path], object], message: str) -> None:
     """Anything that isn't what was exported is refused, and the sentence says what."""
     damage(bundle)
+    before = sorted(bundle.parent.rglob("*"))
 
     with pytest.raises(BundleError, match=message):
         read_bundle(bundle)
+    assert sorted(bundle.parent.rglob("*")) == before
+
+
+def test_a_table_of_objects_is_refused_and_not_unpickled(tmp_path: Path) -> None:
+    """Vectors that would run code when they are unpickled stay bytes."""
+
+    class Payload:
+        def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+            return os.mkdir, (str(tmp_path / "executed"),)
+
+    trigger = train_classifier(TRAINING, static_encoder(tmp_path), name="static")
+    folder = write_bundle(
+        trigger, point("static"), handoff="s", instruction="i", to=tmp_path / "bundle"
+    )
+    stream = io.BytesIO()
+    np.save(stream, np.array([Payload()], dtype=object), allow_pickle=True)
+    _rewrite("vectors.npy", lambda _: stream.getvalue())(folder)
+
+    with pytest.raises(BundleError, match="allow_pickle=False"):
+        read_bundle(folder)
+    assert not (tmp_path / "executed").exists()
 
 
 @settings(max_examples=40, deadline=None)

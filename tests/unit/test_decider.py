@@ -35,6 +35,8 @@ from tests.training import TRAINING
 HASHING = train_classifier(TRAINING, HashingEncoder(32), name="hashing")
 KEYWORD = KeywordTrigger(default_rules())
 PROMPT = PromptTrigger("Email us when a person is needed.", WordCountingAsker())
+WORDS = train_classifier(TRAINING, HashingEncoder(32), words=True, name="words")
+CASCADE = CascadeTrigger(HASHING, PROMPT, Band(0.05, 0.6, 0.5, Split.TRAIN))
 TALK = talk("C: where is it", "A: sorry", "C: let me talk to a person", "C: a person!", id="1")
 
 
@@ -44,7 +46,9 @@ def decider(trigger: Trigger, threshold: float = 0.3) -> Decider:
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("trigger", [HASHING, KEYWORD, PROMPT], ids=lambda t: t.name)
+@pytest.mark.parametrize(
+    "trigger", [HASHING, KEYWORD, PROMPT, WORDS, CASCADE], ids=lambda t: t.name
+)
 @settings(max_examples=15, deadline=None)
 @given(conversation=conversations(), threshold=st.sampled_from([0.05, 0.2, 0.35, 0.5]))
 def test_turn_by_turn_with_restarts_decides_as_the_replay(
