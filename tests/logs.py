@@ -25,7 +25,7 @@ def conversations(*, days: int = 7, per_day: int = 10) -> list[Conversation]:
             found.append(
                 replace(
                     talk(
-                        f"C: {said} {day}",
+                        f"C: {said} {day} {HOSTILE if number < 3 else number}",
                         "A: Please look into your account.",
                         f"C: I did and it does not help {HOSTILE if number < 3 else number}",
                         "A: Someone will write to you.",

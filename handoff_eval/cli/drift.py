@@ -15,10 +15,12 @@ from handoff_eval.cli.logs import add_beside_log, moment
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     from handoff_eval.handoff import Handoff
     from handoff_eval.production.bundle import Bundle
     from handoff_eval.production.drift.watch import Promise, Watch
+    from handoff_eval.production.feedback.logged import Logged
 
 EXIT_CODES = {"holds": 0, "at risk": 1, "expired": 3}
 
@@ -49,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="smallest probability with which the audit draws (default: the smallest in the log)",
     )
     parser.add_argument(
+        "--known",
+        type=Path,
+        metavar="DATASET",
+        help="a plain sample of what came in when it was certified, to find new topics against",
+    )
+    parser.add_argument(
         "--now", type=moment, metavar="TIME", help="days before this one count (default: now)"
     )
     parser.add_argument("--picture", type=Path, metavar="FILE", help="write the picture as PNG")
@@ -68,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.errors import SettingsError
     from handoff_eval.mail.dispatch import zone_of
     from handoff_eval.production.bundle import read_bundle
-    from handoff_eval.production.drift.watch import Verdict, watch
+    from handoff_eval.production.drift.watch import Verdict
     from handoff_eval.production.revocation import revoke
 
     if arguments.outbox and arguments.handoff is None:
@@ -81,12 +89,13 @@ def run(arguments: argparse.Namespace) -> int:
     handoff = _handoff(arguments.handoff, bundle)
     now = arguments.now or datetime.now(UTC)
     logged, _, _ = read_beside(arguments, bundle.handoff)
-    seen = watch(
-        logged.rows,
+    seen = watch_log(
+        logged,
         promise_of(bundle, handoff),
         zone=ZoneInfo("UTC") if handoff is None else zone_of(handoff),
         now=now,
         audit_floor=arguments.audit_floor,
+        known=arguments.known,
     )
     certificate = bundle.point.certificate
     revoked = None if certificate is None else certificate.revoked
@@ -102,6 +111,53 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.outbox and handoff is not None:
         _email(arguments.outbox, handoff, seen, now)
     return 3 if revoked is not None else EXIT_CODES[seen.verdict.value]
+
+
+def watch_log(
+    logged: Logged,
+    promise: Promise,
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+    audit_floor: float | None = None,
+    known: Path | None = None,
+) -> Watch:
+    """Return every test over a log with its trends; new topics where `known` is a dataset."""
+    from handoff_eval.cli.progress import say
+    from handoff_eval.production.drift.trends import find_trends
+    from handoff_eval.production.drift.watch import watch
+
+    try:
+        trends = find_trends(logged.rows, logged.conversations, zone=zone)
+    except ModuleNotFoundError as error:
+        say(f"nothing is shown week by week: {error.name} is not installed (handoff-eval[bench])")
+        trends = ()
+
+    more = []
+    if known is not None:
+        from handoff_eval.encoders.minilm import cached_minilm
+        from handoff_eval.errors import DataError
+        from handoff_eval.production.drift.novelty import know, novelty_test
+        from handoff_eval.transcripts.read import read_dataset
+
+        encoder = cached_minilm()
+        try:
+            held = know(read_dataset(known).conversations, encoder)
+        except ValueError as error:
+            raise DataError(f"{known}: {error}") from None
+        today = now.astimezone(zone).date()
+        more = [
+            novelty_test(logged.rows, logged.conversations, held, encoder, zone=zone, today=today)
+        ]
+    return watch(
+        logged.rows,
+        promise,
+        zone=zone,
+        now=now,
+        audit_floor=audit_floor,
+        more=more,
+        trends=trends,
+    )
 
 
 def promise_of(bundle: Bundle | None, handoff: Handoff | None) -> Promise:
@@ -164,6 +220,8 @@ def _tell(
             f"  {test.name}: {state}; {test.words}. Evidence {test.evidence.last:.2g} of "
             f"{test.evidence.limit:g} over n = {len(test.units)} ({test.evidence.meaning})."
         )
+    for trend in seen.trends:
+        print(f"  {trend.words}")
     if document["revoked"]:
         print(f"The certificate is revoked: see {arguments.bundle / 'revocation.json'}.")
 

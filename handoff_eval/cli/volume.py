@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bundle", type=Path, metavar="BUNDLE", help="what decides, whose promise is watched"
     )
     parser.add_argument(
+        "--known",
+        type=Path,
+        metavar="DATASET",
+        help="a plain sample of what came in when it was certified, to find new topics against",
+    )
+    parser.add_argument(
         "--days", type=int, default=28, metavar="N", help="finished days (default: %(default)s)"
     )
     parser.add_argument("--now", type=moment, metavar="TIME", help="default: the present")
@@ -125,11 +131,11 @@ def _entries(arguments: argparse.Namespace, log: Log) -> list[OutboxEntry] | Non
 
 
 def _watch(arguments: argparse.Namespace, log: Log, zone: ZoneInfo, now: datetime) -> Watch | None:
-    from handoff_eval.cli.drift import promise_of
+    from handoff_eval.cli.drift import promise_of, watch_log
     from handoff_eval.production.bundle import read_bundle
-    from handoff_eval.production.drift.watch import watch
 
     if arguments.bundle is None and log.handoff.budget is None:
         return None
     bundle = None if arguments.bundle is None else read_bundle(arguments.bundle)
-    return watch(log.rows, promise_of(bundle, log.handoff), zone=zone, now=now)
+    promise = promise_of(bundle, log.handoff)
+    return watch_log(log.logged, promise, zone=zone, now=now, known=arguments.known)

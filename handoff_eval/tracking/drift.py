@@ -36,6 +36,11 @@ def drift_entries(
             yield Metric(f"{name}/evidence", test["value"])
             yield Metric(f"{name}/limit", test["limit"])
             yield Metric(f"{name}/alarm", float(test["alarm"] is not None))
+    for trend in document["trends"]:
+        for week in trend["weeks"][-1:]:
+            name = trend["name"].replace(" ", "_")
+            for part in ("value", "low", "high", "n"):
+                yield Metric(f"{name}/{part}", float(week[part]))
     yield File("drift.png", picture)
     yield File("drift.json", f"{json.dumps(document, indent=2)}\n".encode())
 

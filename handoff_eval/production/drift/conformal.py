@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 
 JUMP = 0.01
 STRATEGIES = np.array([-1.0, 0.0, 1.0])
+RISES = np.array([-1.0, 0.0])
+"""Bets against higher values alone."""
 
 
 def conformal_p_values(stream: Array, *, seed: int = 0) -> Array:
@@ -45,8 +47,10 @@ def conformal_p_values(stream: Array, *, seed: int = 0) -> Array:
     return p_values
 
 
-def conformal_martingale(p_values: Array, *, alpha: float = ALPHA) -> Evidence:
-    """Return the evidence that the stream stopped being exchangeable, in either direction.
+def conformal_martingale(
+    p_values: Array, *, alpha: float = ALPHA, strategies: Array = STRATEGIES
+) -> Evidence:
+    """Return the evidence that the stream stopped being exchangeable, by default in any direction.
 
     The simple jumper (Vovk, Petej, Nouretdinov and others, Retrain or not retrain: conformal
     test martingales for change-point detection, PMLR 152 (2021) 191-210): capital spread over the
@@ -60,12 +64,14 @@ def conformal_martingale(p_values: Array, *, alpha: float = ALPHA) -> Evidence:
         From `conformal_p_values`.
     alpha : float
         Chance of ever raising a false alarm.
+    strategies : float array
+        The bets e, such as `RISES`.
     """
-    capital = np.full((*p_values.shape[:-1], len(STRATEGIES)), 1 / len(STRATEGIES))
+    capital = np.full((*p_values.shape[:-1], len(strategies)), 1 / len(strategies))
     values = np.empty(p_values.shape)
     for unit in range(p_values.shape[-1]):
         total = capital.sum(axis=-1, keepdims=True)
-        capital = (1 - JUMP) * capital + JUMP * total / len(STRATEGIES)
-        capital *= 1 + STRATEGIES * (p_values[..., unit, None] - 0.5)
+        capital = (1 - JUMP) * capital + JUMP * total / len(strategies)
+        capital *= 1 + strategies * (p_values[..., unit, None] - 0.5)
         values[..., unit] = capital.sum(axis=-1)
     return Evidence(values, 1 / alpha, f"ever a false alarm: probability at most {alpha:g}")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -26,6 +26,9 @@ from handoff_eval.production.drift.sequential import (
     recall_excess,
     volume_excess,
 )
+
+if TYPE_CHECKING:
+    from handoff_eval.production.drift.trends import Trend
 
 
 class Verdict(StrEnum):
@@ -116,12 +119,13 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The days, the tests and the verdict."""
+    """The days, the tests and the verdict, and what is shown beside them."""
 
     promise: Promise
     days: tuple[Day, ...]
     tests: tuple[Test, ...]
     open_days: int
+    trends: tuple[Trend, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -164,6 +168,7 @@ class Watch:
             "conversations": sum(day.conversations for day in self.days),
             "emails": sum(day.emails for day in self.days),
             "tests": [test.to_dict() for test in self.tests],
+            "trends": [trend.to_dict() for trend in self.trends],
         }
 
 
@@ -174,6 +179,8 @@ def watch(
     zone: ZoneInfo,
     now: datetime,
     audit_floor: float | None = None,
+    more: Sequence[Test] = (),
+    trends: Sequence[Trend] = (),
 ) -> Watch:
     """Return what the log says of a promise.
 
@@ -189,16 +196,13 @@ def watch(
     audit_floor : float, optional
         Smallest probability with which the audit plan draws an unsent conversation; the smallest
         in the log where None.
+    more : sequence of Test
+        Further ones, such as `novelty.novelty_test`.
+    trends : sequence of Trend
+        What is shown beside the tests.
     """
-    by_day: dict[date, list[LogRow]] = {}
-    for row in rows:
-        by_day.setdefault(row.started_at.astimezone(zone).date(), []).append(row)
-    today = now.astimezone(zone).date()
-    over = {
-        day: of
-        for day, of in sorted(by_day.items())
-        if day < today and all(row.closed_at is not None for row in of)
-    }
+    begun = {row.started_at.astimezone(zone).date() for row in rows}
+    over = finished_days(rows, zone=zone, today=now.astimezone(zone).date())
     days = tuple(
         Day(day, len(of), sum(r.fired for r in of), float(np.mean([r.peak for r in of])))
         for day, of in over.items()
@@ -212,8 +216,23 @@ def watch(
         _scores(days),
         _recall(audited, promise, floor),
         _prevalence(audited, promise, floor),
+        *more,
     )
-    return Watch(promise, days, tests, len(by_day) - len(over))
+    return Watch(promise, days, tests, len(begun) - len(over), tuple(trends))
+
+
+def finished_days(
+    rows: Iterable[LogRow], *, zone: ZoneInfo, today: date
+) -> dict[date, list[LogRow]]:
+    """Return the rows of each day before today all of whose conversations are closed, in order."""
+    by_day: dict[date, list[LogRow]] = {}
+    for row in rows:
+        by_day.setdefault(row.started_at.astimezone(zone).date(), []).append(row)
+    return {
+        day: of
+        for day, of in sorted(by_day.items())
+        if day < today and all(row.closed_at is not None for row in of)
+    }
 
 
 def _is_audited(rows: Iterable[LogRow]) -> bool:

@@ -12,7 +12,7 @@ from handoff_eval.evaluation.audit import AuditEstimate
 from handoff_eval.evaluation.pages import template
 from handoff_eval.evaluation.report_pictures import sized_pictures
 from handoff_eval.handoff import Handoff
-from handoff_eval.production.drift.picture import watch_plot
+from handoff_eval.production.drift.picture import trends_plot, watch_plot
 from handoff_eval.production.drift.watch import Watch
 from handoff_eval.production.volume.advice import sentences, this_week, title
 from handoff_eval.production.volume.figures import Volume
@@ -63,6 +63,9 @@ def render_volume(
         audit=audit,
         watch=watch,
         watched=watch and sized_pictures("drift", lambda width: watch_plot(watch, width=width)),
+        trends=watch
+        and any(trend.weeks for trend in watch.trends)
+        and sized_pictures("trends", lambda width: trends_plot(watch.trends, width=width)),
         zone=zone,
         now=now.astimezone(zone),
         shown=SHOWN,
