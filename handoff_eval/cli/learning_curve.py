@@ -94,5 +94,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot is not None:
         write_bytes(arguments.plot, curve.plot().png())
     params = {"arms": ", ".join(names), "seeds": str(arguments.seeds)}
-    keep_result(arguments, curve, kind="learning curve", dataset=dataset, params=params)
+    keep_result(arguments, curve, kind="learning-curve", dataset=dataset, params=params)
     return 0
