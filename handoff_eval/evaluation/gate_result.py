@@ -66,6 +66,10 @@ class GateReport(Result):
         return EXIT_CODES[self.verdict]
 
     def __str__(self) -> str:
+        return " ".join(self.sentences())
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return the verdict, and what it rests on."""
         head = self.verdict
         if self.verdict == "too few":
             unseen = []
@@ -77,17 +81,14 @@ class GateReport(Result):
             head = f"too few {what}: {' and '.join(unseen)} would go unseen"
         (r0, r1), (v0, v1) = self.recall, self.volume
         return (
-            f"{head}. Recall {r0:.1%} to {r1:.1%} ({self.lost} lost, {self.gained} gained of "
+            f"{head}.",
+            f"Recall {r0:.1%} to {r1:.1%} ({self.lost} lost, {self.gained} gained of "
             f"{self.positives} positives, McNemar p {self.p_value:.2g}; a drop of up to "
             f"{100 * self.largest_drop:.1f} points is possible, {100 * self.recall_margin:g} "
             f"allowed); volume {v0:.1%} to {v1:.1%} of conversations at a prevalence of "
             f"{self.prevalence:.1%} ({_more(self.largest_growth)}, "
-            f"{self.volume_margin:.0%} more allowed)."
+            f"{self.volume_margin:.0%} more allowed).",
         )
-
-    def sentences(self) -> tuple[str, ...]:
-        """Return the verdict with what it rests on, in one line."""
-        return (str(self),)
 
     def text(self) -> str:
         """Return the verdict alone, for a log of CI."""

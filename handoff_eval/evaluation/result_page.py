@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from handoff_eval.evaluation.pages import template
 from handoff_eval.evaluation.report_findings import result_section
@@ -28,6 +29,10 @@ def render_result(result: Result, *, title: str, about: str, context: Mapping[st
         When jinja2, altair or vl-convert is not installed.
     """
     section = result_section("result", "In detail", result)
+    section = replace(section, sentences=tuple(s for s in section.sentences if s != title))
     return template("evaluation/result_page.html").render(
-        title=title.rstrip("."), about=about, sections=[section], context=dict(context)
+        title=title[:1].upper() + title[1:].rstrip("."),
+        about=about,
+        sections=[section],
+        context=dict(context),
     )

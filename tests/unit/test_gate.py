@@ -195,7 +195,8 @@ def test_verdict_goes_to_a_page_and_a_run(tmp_path: Path, tracking_store: Store)
 
     assert main(["gate", *files, "--on", str(data), "--report", str(page), "--track"]) == 1
     text = page.read_text(encoding="utf-8")
-    assert "<h1>fail. Recall 75.0% to 50.0%" in text
+    assert "<h1>Fail</h1>" in text
+    assert "<p>Recall 75.0% to 50.0%" in text
     assert "<svg" in text
     client = open_client(tracking_store)
     experiment = client.get_experiment_by_name("handoff_eval")
