@@ -69,7 +69,8 @@ class HandoffForm(Screen):
         self.handoff: Handoff | None = None
         self._ticket = 0
         names = self._names()
-        self._open(name if name is not None else names[0] if names else None)
+        first = names[0] if names else None
+        self._open(first if name is None else name)
         super().__init__()
 
     def _names(self) -> list[str]:
@@ -79,8 +80,8 @@ class HandoffForm(Screen):
 
     def _open(self, name: str | None) -> None:
         """Take a handoff's fields from the file; those of a new one when None."""
-        self._ticket += 1
         self._name = name
+        self._listed = self._names()
         self._opened = {} if name is None else read_table(self._path, name)
         handoffs = read_handoffs(self._path) if name is not None else ()
         self.handoff = next((h for h in handoffs if h.name == name), None)
@@ -136,12 +137,13 @@ class HandoffForm(Screen):
             self._save(self._check(content["texts"]))
         elif action == "open":
             self._open(content["name"])
+            self._ticket += 1
 
     def _state(self) -> dict[str, Any]:
         return {
             "ticket": self._ticket,
             "file": self._path.name,
-            "names": self._names(),
+            "names": self._listed,
             "name": self._name,
             "groups": [
                 {

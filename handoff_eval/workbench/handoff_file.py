@@ -121,13 +121,15 @@ def _add(document: Any) -> Any:
 
 def _change(table: Any, values: Mapping[str, Any]) -> None:
     import tomlkit
+    from tomlkit.items import InlineTable
 
+    made = tomlkit.inline_table if isinstance(table, InlineTable) else tomlkit.table
     for name, value in values.items():
         inner, _, key = name.rpartition(".")
         if inner and inner not in table:
             if value is None:
                 continue
-            table[inner] = tomlkit.table()
+            table[inner] = made()
         place = table[inner] if inner else table
         if value is None:
             place.pop(key, None)

@@ -45,6 +45,35 @@ class Lab:
         place = f"{self.url}/lab/workspaces/w/tree/{self.folder.name}/{notebook}"
         return f"{place}?token={self.token}&reset"
 
+    def write(self, notebook: str, *sources: str) -> None:
+        """Write a notebook of these code cells into the folder."""
+        cells = [
+            {
+                "cell_type": "code",
+                "id": f"cell-{number}",
+                "metadata": {},
+                "outputs": [],
+                "execution_count": None,
+                "source": source,
+            }
+            for number, source in enumerate(sources)
+        ]
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        document = {
+            "nbformat": 4,
+            "nbformat_minor": 5,
+            "metadata": {"kernelspec": kernel},
+            "cells": cells,
+        }
+        (self.folder / notebook).write_text(json.dumps(document), encoding="utf-8")
+
+    def quiet(self) -> None:
+        """Set the light theme, and no offer of news, which takes the keys."""
+        write_settings(
+            self.settings, "notification", {"fetchNews": "false", "checkForUpdates": False}
+        )
+        self.use_theme("JupyterLab Light")
+
     def use_theme(self, name: str) -> None:
         """Set the theme that the next page is shown in."""
         write_settings(self.settings, "themes", {"theme": name})
@@ -85,11 +114,7 @@ def lab(server: Lab, browser: Browser, tmp_path: Path) -> Iterator[Lab]:
     """Give a test a folder and settings of its own in the running JupyterLab."""
     folder = server.folder / tmp_path.name
     folder.mkdir()
-    # The offer of news comes up over the notebook and takes the keys.
-    write_settings(
-        server.settings, "notification", {"fetchNews": "false", "checkForUpdates": False}
-    )
-    server.use_theme("JupyterLab Light")
+    server.quiet()
     yield replace(server, folder=folder)
     for context in browser.contexts:
         context.close()
@@ -105,7 +130,7 @@ def ask(lab: Lab, method: str, what: str) -> Any:
     return json.loads(content) if content else None
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Run JupyterLab on a free port of loopback, sharing nothing with the user's own."""
     assert chromium, "without a browser there is no use in a server"
@@ -133,6 +158,7 @@ def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={folder}",
         f"--IdentityProvider.token={token}",
+        "--LabApp.expose_app_in_browser=True",
     ]
     log = tmp_path / "jupyter.log"
     with log.open("wb") as stream:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from pathlib import Path
@@ -55,22 +54,7 @@ def prepare(lab: Lab, *labels: Label, annotator: str = "ana") -> Path:
     folder = lab.folder / "set"
     write_dataset(folder, conversations=conversations())
     save_labels(folder, labels)
-    cell = {
-        "cell_type": "code",
-        "id": "labeler",
-        "metadata": {},
-        "outputs": [],
-        "execution_count": None,
-        "source": CODE.format(annotator=annotator),
-    }
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = {
-        "nbformat": 4,
-        "nbformat_minor": 5,
-        "metadata": {"kernelspec": kernel},
-        "cells": [cell],
-    }
-    (lab.folder / "label.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    lab.write("label.ipynb", CODE.format(annotator=annotator))
     return folder
 
 

@@ -230,3 +230,29 @@ def test_texts_and_values_go_round(path: Path) -> None:
     assert wrong == {}
     assert values["budget.min_recall"] == 0.8
     assert values["recipients"] == ["team@example.com", "lead@example.com"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'handoff = [{name="a", recipients=["a@example.com"]}]\n',
+        '[[handoff]]\nname="a"\nrecipients=["a@example.com"]\nbudget={max_emails_per_day=3, '
+        "min_recall=0.5, conversations_per_day=9}\n",
+        '[[handoff]]\r\nname="a"\r\nrecipients=["a@example.com"]\r\n',
+    ],
+    ids=["inline", "inline budget", "CRLF"],
+)
+def test_other_ways_to_write_a_table_are_kept_to(tmp_path: Path, text: str) -> None:
+    """Inline tables stay inline, and what is added beside them can be read."""
+    path = tmp_path / "handoff.toml"
+    path.write_bytes(text.encode())
+    form = HandoffForm(path, keep_version=False)
+    save(
+        form, instruction="When asked.", hours__timezone="UTC", hours__weekdays="09:00-17:00",
+        budget__max_emails_per_day="4", budget__min_recall="0.5", budget__conversations_per_day="9",
+    )  # fmt: skip
+    (handoff,) = read_handoffs(path)
+
+    assert handoff.budget is not None
+    assert handoff.hours is not None
+    assert handoff.budget.max_emails_per_day == 4

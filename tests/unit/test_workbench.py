@@ -290,3 +290,26 @@ def test_a_label_at_the_close_is_marked_there() -> None:
     html = html_of(ConversationViewer([item]))
 
     assert html.rindex("handoff warranted from here") > html.index("Close")
+
+
+@pytest.mark.medium
+def test_a_converted_notebook_shows_the_picture(viewer: ConversationViewer) -> None:
+    """Without the state of a kernel nbconvert takes the table, not a widget it can't draw."""
+    from nbconvert import HTMLExporter
+    from nbformat import v4
+
+    data, metadata = viewer._repr_mimebundle_()
+    output = v4.new_output("execute_result", data=data, metadata=metadata)
+    notebook = v4.new_notebook(cells=[v4.new_code_cell("viewer", outputs=[output])])
+    page, _ = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+
+    assert "Email after turn 3: score 0.900, threshold 0.500." in page
+    assert "<td" in page
+    assert "widget" not in page
+
+
+def test_the_picture_of_the_slider_is_that_of_the_browser() -> None:
+    """Both draw the same curves, with the certified stretch in every panel."""
+    widget = slider(needless_email_cost=1, lost_customer_cost=30)
+
+    assert html_of(widget).count("hel-kept") == widget.view["picture"].count("hel-kept") == 3

@@ -1,6 +1,7 @@
 // The screen of the instruction bench. One question to the kernel at a time; what is typed while
 // it works is asked next, so that the last words always win.
 
+const COMPARING = 60_000;
 const BENCH_KEYS = [
   ["n, p", "read the next, the previous flipped conversation"],
   ["i, Esc", "into the instruction, out of it"],
@@ -12,7 +13,6 @@ const BENCH_KEYS = [
 function render({ model, el }) {
   const prefix = uniquePrefix();
   let ticket = null;
-  let queued = null;
   let readId = null;
 
   const editor = make("textarea", { id: `${prefix}-text`, rows: 5, spellcheck: "true", on: { input: () => typed() } });
@@ -21,7 +21,7 @@ function render({ model, el }) {
   const take = make("button", { type: "button", class: "hel-button", on: { click: () => request("baseline") } }, make("span", { text: "Make this the baseline" }));
   const help = keyButton("?", "Keys", () => dialog.showModal());
   const changes = make("p", { class: "hel-changes", "aria-label": "What was changed", role: "group" });
-  const findings = make("div", { role: "region", "aria-live": "polite", "aria-label": "Findings on the instruction" });
+  const findings = make("div", { role: "group", "aria-live": "polite", "aria-label": "Findings on the instruction" });
   const { node: message, say } = messageLine();
   const verdict = make("p", { class: "hel-verdict", role: "status" });
   const figures = make("tbody", {});
@@ -30,30 +30,31 @@ function render({ model, el }) {
   const lists = { started: flipList("Emails started"), stopped: flipList("Emails stopped") };
   const sentence = make("p", { class: "hel-sentence", "aria-live": "polite" });
   const track = make("div", { class: "hel-track-place" });
-  const turns = make("div", { class: "hel-turns", role: "region", tabindex: "0", "aria-label": "The conversation" });
+  const turns = make("div", { class: "hel-turns", role: "group", tabindex: "0", "aria-label": "The conversation" });
   const reader = make("div", { class: "hel-reader" }, sentence, track, turns);
   const dialog = keysDialog("Keys of the instruction bench", BENCH_KEYS, [], () => editor.focus({ preventScroll: true }));
-  const root = make("section", { class: "hel hel-bench", "aria-label": "Edit an instruction" },
-    make("header", { class: "hel-head" }, make("label", { for: editor.id, text: "When to trigger" }), make("span", { class: "hel-facts" }), run, undo, take, help),
-    editor, findings, changes, message, verdict, make("div", { class: "hel-wide" }, measures),
+  const root = make("div", { class: "hel hel-bench", role: "group", "aria-label": "Edit an instruction" },
+    make("div", { class: "hel-head" }, make("label", { for: editor.id, text: "When to trigger" }), make("span", { class: "hel-facts" }), run, undo, take, help),
+    editor, findings, changes, message, verdict, measures,
     make("div", { class: "hel-flips" }, lists.started.node, lists.stopped.node), reader, dialog);
   const kernel = askKernel(model, () => say("error", `${NO_KERNEL} Your words are still here.`));
+  const turn = askInTurn(kernel);
 
   function flipList(title) {
-    const name = make("h3", {});
+    const name = make("p", { class: "hel-list-name" });
     const items = make("ul", {});
     return { title, name, items, node: make("div", {}, name, items) };
   }
 
-  // A comparison may take as long as it takes; only reading and linting are answered at once.
+  // A slow arm may take as long as it takes; what only lints or reads is answered at once.
   function request(action, content = {}) {
-    const asked = { text: editor.value, ...content };
-    const patience = action === "read" || (action === "type" && model.get("view").slow) ? PATIENCE : null;
-    if (!kernel.ask(action, asked, patience)) {
-      queued = [action, content];
-      return;
-    }
-    if (action !== "read" && !(action === "type" && model.get("view").slow)) root.setAttribute("aria-busy", "true");
+    const { slow } = model.get("view");
+    const compares = action !== "read" && !(slow && action === "type");
+    const patience = !compares ? PATIENCE : slow ? null : COMPARING;
+    turn.request(() => {
+      kernel.ask(action, { text: editor.value, ...content }, patience);
+      if (compares) root.setAttribute("aria-busy", "true");
+    }, { yields: action === "type" });
   }
 
   const typed = afterPause(() => request("type"), 300);
@@ -114,11 +115,7 @@ function render({ model, el }) {
     if (view.reading !== readId) turns.scrollTop = 0;
     readId = view.reading;
     if (view.message.text || settled) say(view.message.kind, view.message.text);
-    if (settled && queued !== null) {
-      const [action, content] = queued;
-      queued = null;
-      request(action, content);
-    }
+    if (settled) turn.settle();
   }
 
   function advance() {

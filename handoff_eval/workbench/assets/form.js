@@ -1,18 +1,18 @@
 // The screen of the handoff form. What is typed is kept here; the kernel says what is wrong with it.
 
 const NEW = " new";
+const SAVING = 60_000;
 
 function render({ model, el }) {
   const prefix = uniquePrefix();
   const first = model.get("view");
   const boxes = new Map();
   let ticket = null;
-  let waiting = null;
 
   const file = make("strong", {});
   const which = make("select", { "aria-label": "Which handoff", on: { change: () => request("open", { name: which.value === NEW ? null : which.value }) } });
   const { node: message, say } = messageLine();
-  const findings = make("div", { "aria-live": "polite", "aria-label": "Findings on the instruction", role: "region" });
+  const findings = make("div", { "aria-live": "polite", "aria-label": "Findings on the instruction", role: "group" });
   const save = keyButton("Ctrl+Enter", "Save", () => request("save"), { class: "hel-button hel-save" });
   const check = afterPause(() => request("check"));
 
@@ -30,16 +30,17 @@ function render({ model, el }) {
 
   const groups = first.groups.map(({ title, fields }) =>
     make("fieldset", {}, make("legend", { text: title }), ...fields.map(fieldRow)));
-  const root = make("section", { class: "hel hel-form", "aria-label": "Set up a handoff" },
-    make("header", { class: "hel-head" }, file, which, make("span", { class: "hel-facts" }), save), message, ...groups);
+  const root = make("div", { class: "hel hel-form", role: "group", "aria-label": "Set up a handoff" },
+    make("div", { class: "hel-head" }, file, which, make("span", { class: "hel-facts" }), save), message, ...groups);
   const kernel = askKernel(model, () => say("error", `${NO_KERNEL} What you typed is still here.`));
+  const turn = askInTurn(kernel);
 
   const texts = () => Object.fromEntries([...boxes].map(([name, { box }]) => [name, box.value]));
 
-  // What is asked while an answer is awaited is asked after it, with what is typed by then.
+  // The first saving of a session opens the registry, which takes seconds.
   function request(action, content = {}) {
-    const sent = action === "open" ? content : { texts: texts() };
-    if (!kernel.ask(action, sent, 60_000)) waiting = action === "check" && waiting ? waiting : [action, content];
+    const send = () => kernel.ask(action, { texts: texts(), ...content }, SAVING);
+    turn.request(send, { yields: action === "check" });
   }
 
   function update() {
@@ -64,11 +65,7 @@ function render({ model, el }) {
       }));
     }
     if (view.message.text || settled) say(view.message.kind, view.message.text);
-    if (settled && waiting !== null) {
-      const [action, content] = waiting;
-      waiting = null;
-      request(action, content);
-    }
+    if (settled) turn.settle();
   }
 
   listenForKeys(root, (_, { sends }) => (sends ? () => request("save") : undefined));

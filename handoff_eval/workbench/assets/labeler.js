@@ -42,7 +42,7 @@ function render({ model, el }) {
   const facts = make("span", { class: "hel-facts" });
   const who = make("span", { class: "hel-who" });
   const help = keyButton("?", "Keys", () => dialog.showModal());
-  const head = make("header", { class: "hel-head" }, count, progress, facts, who, help);
+  const head = make("div", { class: "hel-head" }, count, progress, facts, who, help);
 
   const others = make("div", { class: "hel-others", role: "note", "aria-label": "Answers so far" });
   const turns = make("div", { class: "hel-turns", role: "listbox", tabindex: "0", "aria-label": "Turns of the conversation" });
@@ -78,7 +78,7 @@ function render({ model, el }) {
   if (isWebAddress(model.get("guide"))) {
     head.insertBefore(make("a", { href: model.get("guide"), target: "_blank", rel: "noreferrer", text: "Labelling guide" }), help);
   }
-  const root = make("section", { class: "hel hel-labeler", "aria-label": "Label conversations" },
+  const root = make("div", { class: "hel hel-labeler", role: "group", "aria-label": "Label conversations" },
     head, message, others, body, refusals, dialog);
 
   const closeIndex = () => turns.children.length - 1;

@@ -13,8 +13,8 @@ function render({ model, el }) {
   let shownHtml = null;
   const count = make("strong", { class: "hel-count" });
   const facts = make("span", { class: "hel-facts" });
-  const previous = keyButton("←", "Previous", () => ask("step", { by: -1 }));
-  const next = keyButton("→", "Next", () => ask("step", { by: 1 }));
+  const previous = keyButton("←", "Previous", () => step(-1));
+  const next = keyButton("→", "Next", () => step(1));
   const help = keyButton("?", "Keys", () => dialog.showModal());
   const headers = make("dl", { class: "hel-headers" });
   const { node: message, say } = messageLine();
@@ -26,11 +26,11 @@ function render({ model, el }) {
     keyButton(key, text, () => show(name), { role: "tab", id: `${prefix}-${name}`, "aria-controls": `${prefix}-panel` })]));
   const panel = make("div", { role: "tabpanel", id: `${prefix}-panel`, tabindex: "0", class: "hel-email" }, frame, plain, customer);
   const dialog = keysDialog("Keys of the email preview", PREVIEW_KEYS, [], () => panel.focus({ preventScroll: true }));
-  const root = make("section", { class: "hel hel-preview", "aria-label": "Preview the emails" },
-    make("header", { class: "hel-head" }, count, previous, next, facts, help), headers,
+  const root = make("div", { class: "hel hel-preview", role: "group", "aria-label": "Preview the emails" },
+    make("div", { class: "hel-head" }, count, previous, next, facts, help), headers,
     make("div", { role: "tablist", "aria-label": "Parts of the email", class: "hel-row hel-tabs" }, ...tabs.values()), panel, message, dialog);
   const kernel = askKernel(model, () => say("error", NO_KERNEL));
-  const ask = (action, content) => kernel.ask(action, content);
+  const { step, settle } = stepper(kernel);
 
   function show(name) {
     open = name;
@@ -50,7 +50,7 @@ function render({ model, el }) {
 
   function update() {
     const view = model.get("view");
-    kernel.settle(view);
+    const settled = kernel.settle(view);
     count.textContent = `${view.place + 1} of ${view.count}`;
     facts.textContent = [view.id, ...view.attachments.map((name) => `attached: ${name}`)].join(" · ");
     headers.replaceChildren(...view.headers.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value, dir: "auto" })]));
@@ -60,13 +60,14 @@ function render({ model, el }) {
     customer.textContent = view.customer;
     show(open);
     say(view.message.kind, view.message.text);
+    if (settled) settle();
   }
 
   const actions = {
-    ArrowRight: () => ask("step", { by: 1 }),
-    n: () => ask("step", { by: 1 }),
-    ArrowLeft: () => ask("step", { by: -1 }),
-    p: () => ask("step", { by: -1 }),
+    ArrowRight: () => step(1),
+    n: () => step(1),
+    ArrowLeft: () => step(-1),
+    p: () => step(-1),
     h: () => show("html"),
     t: () => show("plain"),
     c: () => show("customer"),

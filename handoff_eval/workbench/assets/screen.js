@@ -73,6 +73,36 @@ function askKernel(model, onLate) {
   };
 }
 
+// Steps through a row of things; keys that come while one is under way are taken together.
+function stepper(kernel) {
+  let owed = 0;
+  const step = (by) => {
+    if (!kernel.ask("step", { by })) owed += by;
+  };
+  const settle = () => {
+    const by = owed;
+    owed = 0;
+    if (by !== 0) step(by);
+  };
+  return { step, settle };
+}
+
+// Asks now, or once the answer that is awaited is there. Of several that wait the last is asked;
+// one that yields gives way to any.
+function askInTurn(kernel) {
+  let waiting = null;
+  const request = (send, { yields = false } = {}) => {
+    if (!kernel.isWaiting()) send();
+    else if (!yields || waiting === null) waiting = send;
+  };
+  const settle = () => {
+    const send = waiting;
+    waiting = null;
+    send?.();
+  };
+  return { request, settle };
+}
+
 const NO_KERNEL = "The kernel does not answer. If it is dead, restart it and run the cell again.";
 
 function keysDialog(name, keys, notes, back) {
@@ -97,7 +127,7 @@ function listenForKeys(root, find) {
     if (chord && !sends) return;
     event.stopPropagation();
     if (root.querySelector("dialog[open]")) return;
-    const pressed = event.target.matches("button, a, summary, [role=tab], input") && [" ", "Enter"].includes(event.key);
+    const pressed = event.target.matches("button, a, summary") && [" ", "Enter"].includes(event.key);
     if (pressed) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const action = find(key, { writing, sends, shift: event.shiftKey, target: event.target });

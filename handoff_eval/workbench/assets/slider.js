@@ -22,6 +22,7 @@ function render({ model, el }) {
   const readings = make("table", { class: "hel-readings" },
     make("thead", {}, make("tr", {}, ...["On tune", "Value", "95 % interval", "n"].map((text) => make("th", { scope: "col", text })))), rows);
   const place = make("div", { class: "hel-curves-place" });
+  const dial = make("div", { class: "hel-dial" }, place, range);
   const field = (key, label) => {
     const input = make("input", { type: "text", inputmode: "decimal", id: `${prefix}-${key}`, size: 6, on: { change: () => tryBudget() } });
     return { input, row: make("span", { class: "hel-field" }, make("label", { for: input.id, text: label }), input) };
@@ -32,12 +33,13 @@ function render({ model, el }) {
   const note = make("p", { class: "hel-note" });
   const { node: message, say } = messageLine();
   const dialog = keysDialog("Keys of the threshold slider", SLIDER_KEYS, [], () => range.focus({ preventScroll: true }));
-  const root = make("section", { class: "hel hel-slider", "aria-label": "Choose a threshold" },
-    make("header", { class: "hel-head" }, name, make("span", { class: "hel-facts" }), back, help),
+  const root = make("div", { class: "hel hel-slider", role: "group", "aria-label": "Choose a threshold" },
+    make("div", { class: "hel-head" }, name, make("span", { class: "hel-facts" }), back, help),
     make("div", { class: "hel-budget hel-row" }, emails.row, recall.row, stated),
-    message, promise, place, range, make("div", { class: "hel-wide" }, readings), interval, note, dialog);
+    message, promise, dial, readings, interval, note, dialog);
   const kernel = askKernel(model, () => say("error", NO_KERNEL));
-  const ask = (action, content) => kernel.ask(action, content);
+  const turn = askInTurn(kernel);
+  const ask = (action, content) => turn.request(() => kernel.ask(action, content));
   let lines = [];
   let drawn = null;
 
@@ -78,11 +80,14 @@ function render({ model, el }) {
     const svg = document.importNode(new DOMParser().parseFromString(drawn, "image/svg+xml").documentElement, true);
     place.replaceChildren(svg);
     lines = [...svg.querySelectorAll(".hel-cursor-line")];
+    const { width } = svg.viewBox.baseVal;
+    dial.style.setProperty("--hel-from", view.cursor.from / width);
+    dial.style.setProperty("--hel-span", view.cursor.span / width);
   }
 
   function update() {
     const view = model.get("view");
-    kernel.settle(view);
+    const settled = kernel.settle(view);
     range.max = model.get("readings").length - 1;
     emails.input.value = view.budget.max_emails_per_day;
     recall.input.value = view.budget.min_recall;
@@ -92,6 +97,7 @@ function render({ model, el }) {
     redraw(view);
     say(view.message.kind, view.message.text);
     paint();
+    if (settled) turn.settle();
   }
 
   const by = (steps) => () => move(model.get("step") + steps);
@@ -110,7 +116,6 @@ function render({ model, el }) {
   };
   listenForKeys(root, (key, { writing }) => {
     if (!writing) return actions[key];
-    if (key === "Enter") return tryBudget;
     return key === "Escape" ? () => range.focus({ preventScroll: true }) : undefined;
   });
   model.on("change:step", paint);

@@ -12,23 +12,24 @@ function render({ model, el }) {
   let shownId = null;
   const count = make("strong", { class: "hel-count" });
   const facts = make("span", { class: "hel-facts" });
-  const previous = keyButton("←", "Previous", () => ask("step", { by: -1 }));
-  const next = keyButton("→", "Next", () => ask("step", { by: 1 }));
+  const previous = keyButton("←", "Previous", () => step(-1));
+  const next = keyButton("→", "Next", () => step(1));
   const kind = make("select", { "aria-label": "Which conversations", on: { change: () => ask("kind", { kind: kind.value }) } });
   const help = keyButton("?", "Keys", () => dialog.showModal());
   const { node: message, say } = messageLine();
   const sentence = make("p", { class: "hel-sentence", "aria-live": "polite" });
   const track = make("div", { class: "hel-track-place" });
-  const turns = make("div", { class: "hel-turns", role: "region", tabindex: "0", "aria-label": "The conversation" });
+  const turns = make("div", { class: "hel-turns", role: "group", tabindex: "0", "aria-label": "The conversation" });
   const dialog = keysDialog("Keys of the conversation viewer", VIEWER_KEYS, [], () => turns.focus({ preventScroll: true }));
-  const root = make("section", { class: "hel hel-viewer", "aria-label": "Read conversations" },
-    make("header", { class: "hel-head" }, count, previous, next, kind, facts, help), sentence, track, turns, message, dialog);
+  const root = make("div", { class: "hel hel-viewer", role: "group", "aria-label": "Read conversations" },
+    make("div", { class: "hel-head" }, count, previous, next, kind, facts, help), sentence, track, turns, message, dialog);
   const kernel = askKernel(model, () => say("error", NO_KERNEL));
   const ask = (action, content) => kernel.ask(action, content);
+  const { step, settle } = stepper(kernel);
 
   function update() {
     const view = model.get("view");
-    kernel.settle(view);
+    const settled = kernel.settle(view);
     const shown = view.conversation;
     count.textContent = `${view.place + 1} of ${view.count}`;
     facts.textContent = factsOf(shown);
@@ -46,6 +47,7 @@ function render({ model, el }) {
     if (shown.id !== shownId) turns.scrollTop = 0;
     shownId = shown.id;
     say(view.message.kind, view.message.text);
+    if (settled) settle();
   }
 
   function goTo(mark, missing) {
@@ -66,10 +68,10 @@ function render({ model, el }) {
   }
 
   const actions = {
-    ArrowRight: () => ask("step", { by: 1 }),
-    n: () => ask("step", { by: 1 }),
-    ArrowLeft: () => ask("step", { by: -1 }),
-    p: () => ask("step", { by: -1 }),
+    ArrowRight: () => step(1),
+    n: () => step(1),
+    ArrowLeft: () => step(-1),
+    p: () => step(-1),
     v: nextKind,
     f: () => goTo("fire", "No email was sent here."),
     l: () => goTo("label", "No turn is labelled here."),
