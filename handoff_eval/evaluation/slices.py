@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isnan
@@ -195,7 +196,7 @@ def measure_slices(
         for metric, wanted in METRICS.items():
             among = known & (scored.positive == wanted)
             # A negative has no reason, so a variable may have nothing to say on one side.
-            for value in sorted(set(array[among])):
+            for value in sorted(set(array[among]), key=_by_number):
                 inside = among & (array == value)
                 rest = among & ~inside
                 found.append(_slice(variable, value, metric, fired, inside, rest, scored, weights))
@@ -213,6 +214,12 @@ def measure_slices(
         ),
         tests=len(p_values),
     )
+
+
+def _by_number(value: str) -> tuple[int, str]:
+    """Return a key that sorts lengths by their first number, and names after the alphabet."""
+    number = re.search(r"\d+", value)
+    return (int(number[0]) if number else 0, value)
 
 
 def _slice(

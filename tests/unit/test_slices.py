@@ -23,6 +23,16 @@ GERMAN = "Guten Tag, meine Bestellung ist leider noch nicht angekommen, können 
 ENGLISH = "Good morning, my order has not arrived yet and I would like to know where it is."
 
 
+def test_lengths_come_in_their_order() -> None:
+    """Short before long, though `8 to 12` comes before `up to 7` in the alphabet."""
+    values = ["over 12 turns", "up to 7 turns", "8 to 12 turns"] * 10
+    split = scored([0.9] * 30, [0.1], split=Split.TEST)
+
+    found = measure_slices(split, POINT, {"length": [*values, None]})
+
+    assert [s.value for s in found.slices] == ["up to 7 turns", "8 to 12 turns", "over 12 turns"]
+
+
 def test_a_slice_that_differs_is_flagged_by_hand() -> None:
     """Recall 2 of 20 on one channel against 18 of 20 on the other; false positives alike."""
     split = scored([0.9] * 2 + [0.1] * 18 + [0.9] * 18 + [0.1] * 2, [0.1] * 40, split=Split.TEST)
