@@ -143,6 +143,7 @@ def test_words_table_and_values(result: Result) -> None:
     assert "<table" in result._repr_html_()
 
 
+@pytest.mark.medium
 def test_pictures_keep_their_width(result: Result) -> None:
     """Each picture is a PNG in a notebook and fits its width, wide or on a telephone."""
     assert next(iter(result.pictures())) == ""
@@ -156,6 +157,7 @@ def test_pictures_keep_their_width(result: Result) -> None:
         assert data["text/plain"] == picture.description
 
 
+@pytest.mark.medium
 def test_page_holds_the_result_alone(result: Result) -> None:
     """The page has its first sentence, its pictures inside, no script, and no address."""
     page = render_result(result, title="A title.", about="a test", context={"Dataset": "tiny"})
@@ -166,6 +168,7 @@ def test_page_holds_the_result_alone(result: Result) -> None:
     assert "http" not in page.replace("http://www.w3.org", "").replace("http-equiv", "")
 
 
+@pytest.mark.medium
 def test_run_holds_numbers_tables_and_pictures(result: Result) -> None:
     """What goes to the tracking store is named after the key, and no number is NaN."""
     entries = list(result_entries("key", result))
