@@ -118,6 +118,7 @@ def test_findings_are_json_with_or_without_words(analysis: Analysis) -> None:
     assert SECRET not in json.dumps(analysis.to_dict(with_words=False), allow_nan=False)
 
 
+@pytest.mark.medium
 def test_page_has_the_sections(
     analysis: Analysis, comparison: Comparison, dataset: Dataset
 ) -> None:
