@@ -168,10 +168,8 @@ class Forecast(Result):
         return found
 
     def text(self) -> str:
-        """Return the sentences, the weekdays and the parts by reason and channel."""
-        parts = self.parts_frame()
-        shown = parts[parts.index.get_level_values("by") != "hour"]
-        return "\n".join([super(Forecast, self).text(), "", shown.to_string()])
+        """Return the sentences, the weekdays and the parts."""
+        return "\n".join([super(Forecast, self).text(), "", self.parts_frame().to_string()])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the forecast with its test."""

@@ -276,4 +276,5 @@ def test_forecast_shows_itself() -> None:
     assert forecast.to_dict()["weekdays"][0]["name"] == "Monday"
     assert not isnan(forecast.parts["reason"][0].emails.low)
     assert forecast.plot().svg().startswith("<svg")
+    assert all(by in forecast.text() for by in ("hour", "reason", "channel", "Monday"))
     assert forecast.pictures()["held_out"](720).svg().startswith("<svg")
