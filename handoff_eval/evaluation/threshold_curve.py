@@ -94,10 +94,12 @@ def threshold_curve(
     thresholds = _steps(scored, traffic, include, max_steps)
     weights = scored.resampled(seed=seed)
     fired = (scored.peak >= thresholds[:, None]).astype(np.float64)
-    r, f = (
-        (weights[:, kind] @ fired[:, kind].T) / weights[:, kind].sum(1, keepdims=True)
-        for kind in (scored.positive, ~scored.positive)
-    )
+    # A resample may hold no positive, or no negative, and then says nothing of that rate.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r, f = (
+            (weights[:, kind] @ fired[:, kind].T) / weights[:, kind].sum(1, keepdims=True)
+            for kind in (scored.positive, ~scored.positive)
+        )
     recall, on_time, emails, costs = [], [], [], []
     volumes = None if traffic is None else _seen(traffic, thresholds, seed)
     for k, threshold in enumerate(thresholds):

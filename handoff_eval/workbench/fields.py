@@ -127,8 +127,8 @@ def read_values(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str
 
 def in_form_words(sentence: str) -> str:
     """Return an error with the labels of the form instead of the names in the file."""
-    for field in sorted(FIELDS, key=lambda field: -len(field.key)):
-        sentence = re.sub(rf"\b{field.key}\b(?! ?=)", f"“{field.label}”", sentence)
+    for field in FIELDS:
+        sentence = re.sub(rf"\b{field.key}(?= to | is | \(|[,;])", f"“{field.label}”", sentence)
     return sentence
 
 

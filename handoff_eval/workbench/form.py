@@ -103,11 +103,10 @@ class HandoffForm(Screen):
         try:
             save_handoff(self._path, shown, name=self._name, opened=self._opened)
         except SettingsError as error:
-            field = field_named(str(error).rpartition(": ")[2])
-            words = in_form_words(str(error))
-            if field is not None:
-                self._wrong[field] = words
-            raise SettingsError(f"Not saved. {words}") from None
+            fault = str(error).rpartition(": ")[2]
+            if (field := field_named(fault)) is not None:
+                self._wrong[field] = in_form_words(fault)
+            raise SettingsError(f"Not saved. {in_form_words(str(error))}") from None
         self._open(values["name"])
         self._say(f"Saved in {self._path.name}.")
         if self._keep_version:

@@ -56,7 +56,8 @@ class ThresholdSlider(Screen):
     prevalence : float
         Deployment prevalence.
     tries : int
-        Number of triggers among which one is chosen on tune; divides the risk.
+        Number of triggers among which one is chosen on tune; divides the risk. The certificate
+        of a trigger that was picked from five needs 5 here.
     dataset_digest : str
         Kept in the certificate.
     traffic : ScoredTraffic, optional

@@ -105,7 +105,9 @@ def page(browser: Browser, lab: Lab) -> Iterator[Page]:
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
     loud: list[str] = []
+    broken: list[str] = []
     page.on("request", lambda request: loud.append(request.url))
+    page.on("pageerror", lambda error: broken.append(str(error)))
     page.goto(lab.address("workbench.ipynb"), timeout=START)
     page.locator("#jp-main-statusbar", has_text="| Idle").wait_for(timeout=START)
     run(page, "application:toggle-left-area")
@@ -115,7 +117,7 @@ def page(browser: Browser, lab: Lab) -> Iterator[Page]:
     away = [url for url in loud if not url.startswith((lab.url, "data:", "blob:", "about:"))]
     away = [url for url in away if not url.startswith(lab.url.replace("http", "ws"))]
     context.close()
-    assert away == []
+    assert (away, broken) == ([], [])
 
 
 def run(page: Page, command: str, **arguments: str) -> None:

@@ -119,10 +119,10 @@ def test_a_file_is_made_at_the_first_saving(tmp_path: Path) -> None:
 
 
 def test_every_field_is_told_its_own_fault_at_once(path: Path) -> None:
-    """Four faults are four sentences in the form's words, and nothing is saved."""
+    """Five faults are five sentences in the form's words, and nothing is saved."""
     view = save(
         HandoffForm(path, keep_version=False), name="", recipients="nobody",
-        budget__min_recall="80", hours__weekdays="nine to five",
+        budget__min_recall="80", hours__weekdays="nine to five", hours__timezone="Berlin",
     )  # fmt: skip
 
     assert view["message"]["text"] == "Not saved: some fields are not right yet."
@@ -131,6 +131,8 @@ def test_every_field_is_told_its_own_fault_at_once(path: Path) -> None:
         "recipients": "Expected an email address such as team@example.com in 'x'; got 'nobody'.",
         "budget.min_recall": "Expected “Recall at least” to lie between 0 and 1, both excluded; "
         "got 80.",
+        "hours.timezone": 'Expected “Time zone” to be a name such as "Europe/Berlin"; got '
+        "'Berlin'.",
         "hours.weekdays": "Expected “Monday to Friday” to be \"09:00-17:00\"; got 'nine to five'.",
     }
     assert path.read_text(encoding="utf-8") == FILE
@@ -140,7 +142,9 @@ def test_what_only_shows_together_is_told_at_a_field(path: Path) -> None:
     """More emails than conversations is a fault of neither field alone."""
     view = save(HandoffForm(path, keep_version=False), budget__max_emails_per_day="300")
 
-    assert "at most “Conversations a day”" in view["wrong"]["budget.max_emails_per_day"]
+    assert view["wrong"]["budget.max_emails_per_day"].startswith(
+        "Expected “Emails a day” to be at most “Conversations a day” (200), since"
+    )
     assert view["message"]["kind"] == "error"
     assert path.read_text(encoding="utf-8") == FILE
 
@@ -175,6 +179,7 @@ def test_an_emptied_table_goes(path: Path) -> None:
     assert read_handoffs(path)[0].budget is None
 
 
+@pytest.mark.medium
 def test_the_instruction_is_kept_as_a_version(path: Path, tracking_store: Store) -> None:
     """The registry has the text that was saved, under the handoff's name."""
     assert tracking_store.database is not None
