@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -57,7 +57,7 @@ def threshold_curve(
     *,
     prevalence: float,
     traffic: ScoredTraffic | None = None,
-    include: float | None = None,
+    include: Sequence[float] = (),
     max_steps: int = MAX_STEPS,
     seed: int = 0,
 ) -> ThresholdCurve:
@@ -73,8 +73,8 @@ def threshold_curve(
         Of the deployment.
     traffic : ScoredTraffic, optional
         Shows the volume without any prevalence.
-    include : float, optional
-        A threshold that must be among those measured.
+    include : sequence of float
+        Thresholds that must be among those measured.
     max_steps : int
         At most so many thresholds, spread evenly over the distinct scores.
     seed : int
@@ -131,7 +131,7 @@ def threshold_curve(
 
 
 def _steps(
-    scored: ScoredSplit, traffic: ScoredTraffic | None, include: float | None, most: int
+    scored: ScoredSplit, traffic: ScoredTraffic | None, include: Sequence[float], most: int
 ) -> Array:
     """Return thresholds midway between neighbouring scores, and one above them all."""
     seen = scored.peak if traffic is None else np.concatenate([scored.peak, traffic.peak])
@@ -141,7 +141,7 @@ def _steps(
     steps = np.array(gaps)
     if len(steps) > most:
         steps = steps[np.unique(np.linspace(0, len(steps) - 1, most).round().astype(int))]
-    return steps if include is None else np.unique(np.append(steps, include))
+    return np.unique(np.append(steps, include))
 
 
 def _seen(traffic: ScoredTraffic, thresholds: Array, seed: int) -> Iterator[Estimate]:

@@ -127,6 +127,12 @@ class InstructionBench(Screen):
         return self.comparison
 
     def _compare(self, text: str) -> None:
+        try:
+            self._compare_with_baseline(text)
+        finally:
+            self.progress = ""
+
+    def _compare_with_baseline(self, text: str) -> None:
         self.text = text
         self.comparison, self._reading = None, None
         if text != self.baseline:
@@ -141,7 +147,6 @@ class InstructionBench(Screen):
             )
             flipped = self._flips()
             self._reading = flipped[0].item.conversation.id if flipped else None
-        self.progress = ""
 
     def _count(self, title: str, done: int, total: int) -> None:
         if self._slow:

@@ -88,7 +88,12 @@ class Screen(anywidget.AnyWidget):  # type: ignore[misc]
             self._act(str(content.get("action")), content)
         except HandoffEvalError as error:
             self._say(str(error), "error")
-        self._refresh(content.get("request"))
+        except BaseException as error:
+            # The browser waits for an answer; the traceback goes where the kernel puts it.
+            self._say(f"The kernel stopped here: {type(error).__name__}.", "error")
+            raise
+        finally:
+            self._refresh(content.get("request"))
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = super()._repr_mimebundle_(**options)

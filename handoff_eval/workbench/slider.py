@@ -14,7 +14,7 @@ from handoff_eval.evaluation.evidence import Verdict, gather, try_promises
 from handoff_eval.evaluation.intervals import Estimate
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.scored import ScoredSplit
-from handoff_eval.evaluation.threshold_curve import threshold_curve
+from handoff_eval.evaluation.threshold_curve import ThresholdCurve, threshold_curve
 from handoff_eval.evaluation.traffic import ScoredTraffic
 from handoff_eval.handoff import Budget
 from handoff_eval.workbench.curves import (
@@ -108,15 +108,9 @@ class ThresholdSlider(Screen):
             "seed": seed,
         }
         self._decide()
-        self._curve = threshold_curve(
-            scored,
-            budget,
-            prevalence=prevalence,
-            traffic=traffic,
-            include=self._chosen.threshold,
-            seed=seed,
-        )
-        super().__init__(step=self._chosen_step(), readings=self._readings())
+        self._curve = self._measure(self._chosen.threshold)
+        step = self._step_at(self._chosen.threshold)
+        super().__init__(step=step, readings=self._readings())
 
     @property
     def threshold(self) -> float:
@@ -145,8 +139,18 @@ class ThresholdSlider(Screen):
         risk = (1 - self._budget.confidence) / self._choice["tries"]
         self._verdict: Verdict = try_promises(evidence, self._budget.min_recall, risk)
 
-    def _chosen_step(self) -> int:
-        return int(np.argmin(np.abs(self._curve.thresholds - self._chosen.threshold)))
+    def _measure(self, *include: float) -> ThresholdCurve:
+        return threshold_curve(
+            self._scored,
+            self._stated,
+            prevalence=self._choice["prevalence"],
+            traffic=self._choice["traffic"],
+            include=include,
+            seed=self._choice["seed"],
+        )
+
+    def _step_at(self, threshold: float) -> int:
+        return int(np.argmin(np.abs(self._curve.thresholds - threshold)))
 
     def _keeps(self, step: int) -> tuple[bool, bool]:
         """Return whether recall and volume are proved at a threshold."""
@@ -227,7 +231,7 @@ class ThresholdSlider(Screen):
             "promises": [self._sentence(k) for k in range(len(self._curve.thresholds))],
             "kept": None if kept is None else [kept.first, kept.last],
             "interval": self._interval(),
-            "chosen": self._chosen_step(),
+            "chosen": self._step_at(self._chosen.threshold),
             "trigger": self._curve.trigger,
             "budget": {
                 "max_emails_per_day": f"{self._budget.max_emails_per_day:g}",
@@ -247,6 +251,12 @@ class ThresholdSlider(Screen):
         elif action == "stated":
             self._budget = self._stated
         self._decide()
+        # Where scores are many not each is a step; a certified stretch holds one all the same.
+        stands = self.threshold
+        self._curve = self._measure(self._chosen.threshold, stands)
+        with self.hold_sync():
+            self.readings = self._readings()
+            self.step = self._step_at(stands)
 
     def _picture(self) -> list[Element]:
         reading = self.readings[self.step]

@@ -65,7 +65,7 @@ def test_thresholds_lie_between_scores_from_all_to_none() -> None:
 
 def test_many_scores_are_thinned_but_for_the_one_asked_for() -> None:
     """No more thresholds than a slider can tell apart, and the chosen one among them."""
-    curve = threshold_curve(tune(), BUDGET, prevalence=0.05, include=0.4321, max_steps=10)
+    curve = threshold_curve(tune(), BUDGET, prevalence=0.05, include=[0.4321], max_steps=10)
 
     assert len(curve.thresholds) == 11
     assert 0.4321 in curve.thresholds
@@ -75,7 +75,7 @@ def test_traffic_tells_the_volume() -> None:
     """With 30 of 60 conversations at .5 and the others at .1, half of 200 a day at .3: 100."""
     peak = np.array([0.5] * 30 + [0.1] * 30)
     traffic = ScoredTraffic("t", peak, tuple(f"v{i}" for i in range(60)), (None,) * 60)
-    curve = threshold_curve(tune(), BUDGET, prevalence=0.05, traffic=traffic, include=0.3)
+    curve = threshold_curve(tune(), BUDGET, prevalence=0.05, traffic=traffic, include=[0.3])
     emails = curve.emails_per_day[curve.thresholds.tolist().index(0.3)]
 
     assert (emails.value, emails.n) == (100.0, 60)

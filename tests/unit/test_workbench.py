@@ -144,6 +144,20 @@ def test_the_certified_interval_moves_with_the_budget() -> None:
     assert send(widget, "stated")["kept"] == before
 
 
+def test_a_narrow_certified_stretch_is_shown_among_many_scores() -> None:
+    """With more scores than steps another budget's threshold becomes a step; the slider stays."""
+    random = np.random.default_rng(5)
+    positives, negatives = random.beta(8, 3, 300).tolist(), random.beta(2, 6, 900).tolist()
+    split = scored(positives, negatives, split=Split.TUNE)
+    widget = ThresholdSlider(split, Budget(20, 0.6, 200), prevalence=0.05)
+    before = widget.threshold
+    # What keeps these promises lies between two of the steps that the stated budget has.
+    view = send(widget, "budget", max_emails_per_day="19", min_recall="85")
+    assert view["kept"] == [view["chosen"]] * 2
+    assert len(view["promises"]) == len(widget.readings)
+    assert widget.threshold == before
+
+
 def test_a_slider_on_test_is_a_leak() -> None:
     """A threshold picked by looking at test can't be reported there."""
     split = scored([0.8] * 30, [0.2] * 30, split=Split.TEST)
@@ -201,6 +215,23 @@ def test_words_that_no_trigger_can_read_are_told() -> None:
 
     assert view["message"] == {"kind": "error", "text": "Expected an instruction that says when."}
     assert (view["text"], view["compared"]) == ("Be nice.", False)
+
+
+def test_a_comparison_that_is_stopped_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an interrupt of the kernel the browser gets its answer, and can ask again."""
+    widget = bench(slow=True)
+    text = "Send an email when the customer names a lawyer"
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("handoff_eval.workbench.bench.compare_versions", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            send(widget, "run", text=text)
+    assert widget.view["message"]["text"] == "The kernel stopped here: KeyboardInterrupt."
+    assert widget.view["reply_to"] == "r-7"
+    assert send(widget, "run", text=text)["compared"]
 
 
 def test_a_slow_arm_waits_for_run() -> None:
