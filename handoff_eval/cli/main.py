@@ -13,6 +13,7 @@ from handoff_eval.errors import HandoffEvalError
 COMMANDS = {
     "check": "check",
     "compare": "compare",
+    "report": "report",
     "learning-curve": "learning_curve",
     "export": "export",
     "promote": "promote",

@@ -38,6 +38,8 @@ LINES = r"split(datum.value, '\n')"
 
 FONT = "Helvetica Neue, Arial, Liberation Sans, sans-serif"
 WIDE, NARROW = 720, 356
+HOVERED = 60
+"""Points of all curves of a picture that show their values under a pointer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +168,15 @@ class Look:
             ([row for row in rows if row["arm"] not in sampled], {}),
             ([row for row in rows if row["arm"] in sampled], {"strokeDash": [4, 3]}),
         ]
-        return [
+        drawn = [
             chart(some).mark_line(strokeWidth=2, clip=True, **dash).encode(x, y, self._colour())
             for some, dash in kinds
             if some
         ]
+        # A line has no values to show under a pointer; unseen points along it do.
+        points = chart(rows[:: max(1, len(rows) // HOVERED)])
+        unseen = points.mark_point(size=90, filled=True, opacity=0, clip=True)
+        return [*drawn, unseen.encode(x, y, self._colour())] if rows else drawn
 
     def band(self, rows: list[Row], x: Any) -> Any:
         """Return the area between the columns low and high of each arm."""

@@ -16,13 +16,12 @@ from handoff_eval.evaluation.analysis import Analysis
 from handoff_eval.evaluation.comparison import ArmResult, Comparison
 from handoff_eval.evaluation.cost import cost_words
 from handoff_eval.evaluation.intervals import REPLICATES, Estimate
-from handoff_eval.evaluation.mistakes import missed_handoffs, needless_emails
 from handoff_eval.evaluation.pages import template
 from handoff_eval.evaluation.paired import PairedDifference
+from handoff_eval.evaluation.report_errors import Errors
 from handoff_eval.evaluation.report_findings import finding_sections
 from handoff_eval.evaluation.report_pictures import sized_pictures
 
-ERRORS_SHOWN = 10
 SMALL_MODEL = "135M"
 """How the local model's description states its size."""
 
@@ -86,10 +85,7 @@ def render_report(
         sections=()
         if analysis is None
         else finding_sections(analysis, with_words=with_transcripts),
-        missed=missed_handoffs(shown, test),
-        needless=needless_emails(shown, test),
-        errors_shown=ERRORS_SHOWN,
-        with_transcripts=with_transcripts,
+        errors=Errors.of(shown, test).render(with_transcripts=with_transcripts),
         instruction=instruction,
         seed=seed,
         replicates=REPLICATES,

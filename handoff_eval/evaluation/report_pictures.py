@@ -1,4 +1,7 @@
-"""Pictures inside a page: each in two sizes, with ids that no other drawing of the page has."""
+"""Pictures inside a page: each in two sizes, with ids of its own, its values shown on hover.
+
+The hover is SVG's own `title`, so a page needs no script for it and may go on forbidding all.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def sized_pictures(name: str, draw: Callable[[int], look.Picture]) -> tuple[Size
     sizes = []
     for kind, width in (("wide", look.WIDE), ("narrow", look.NARROW)):
         picture = draw(width)
-        svg = _with_own_ids(picture.svg(), prefix=f"{name}-{kind}-")
+        svg = _with_hover(_with_own_ids(picture.svg(), prefix=f"{name}-{kind}-"))
         sizes.append(SizedPicture(kind, picture.description, Markup(svg)))  # noqa: S704 - drawn here
     return tuple(sizes)
 
@@ -50,3 +53,14 @@ def _with_own_ids(svg: str, *, prefix: str) -> str:
         return match[1] + names.setdefault(match[2], f"{prefix}{len(names)}")
 
     return re.sub(r'(\bid="|url\(#|href="#)([^")]+)', renamed, svg)
+
+
+_SYMBOL = re.compile(
+    r'<(path|rect|circle)( aria-label="([^"]*)" role="graphics-symbol"'
+    r' aria-roledescription="(?!line mark|area mark)[^"]*"[^>]*)/>'
+)
+
+
+def _with_hover(svg: str) -> str:
+    """Return the drawing with each mark's values, which it states for readers, as its title."""
+    return _SYMBOL.sub(r"<\1\2><title>\3</title></\1>", svg)

@@ -15,6 +15,7 @@ from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.mistakes import Mistake
 from handoff_eval.evaluation.result import Draw, Result, ResultTable
 from handoff_eval.evaluation.topic_names import distinctive_terms
+from handoff_eval.transcripts.mask import masked
 from handoff_eval.transcripts.refusals import printable
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def group_by_topic(
         members = np.flatnonzero(groups == group)
         centre = _unit(middles[members].mean(axis=0))
         nearest = members[np.argsort(-(middles[members] @ centre), kind="stable")]
-        examples = tuple(_shortened(_question(said[i])) for i in nearest[:EXAMPLES])
+        examples = tuple(_shortened(masked(_question(said[i]))) for i in nearest[:EXAMPLES])
         topics.append(Topic(terms, tuple(mistakes[i] for i in nearest), examples))
     return Topics(kind, tuple(sorted(topics, key=lambda topic: -len(topic.mistakes))))
 

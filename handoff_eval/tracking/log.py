@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from handoff_eval.conversation import Split
 from handoff_eval.evaluation.analysis import Analysis
 from handoff_eval.evaluation.comparison import Comparison
+from handoff_eval.evaluation.plots import shown_arm
 from handoff_eval.evaluation.report import render_report
+from handoff_eval.evaluation.report_errors import Errors
 from handoff_eval.handoff import Handoff
 from handoff_eval.settings import project_root
 from handoff_eval.tracking.entries import (
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput
 
+ERRORS_FILE = "errors.json"
 _DIGEST_LENGTH = 16
 """MLflow takes at most 36 characters; the full digest is a parameter."""
 
@@ -129,7 +132,9 @@ def log_comparison(
                 comparison, handoff=handoff, seed=seed, origin=origin, report=report
             )
             found = () if analysis is None else finding_entries(analysis)
-            write(client, parent, chain(linked, entries, found))
+            errors = Errors.of(shown_arm(comparison), dataset.labeled(Split.TEST)).to_dict()
+            named = [File(ERRORS_FILE, f"{json.dumps(errors)}\n".encode())]
+            write(client, parent, chain(linked, entries, found, named))
             for arm in comparison.arms:
                 with open_run(client, experiment_key, arm.name, inputs, parent=parent) as child:
                     timed = () if analysis is None else timing_metrics(analysis.timing_of(arm.name))

@@ -68,11 +68,12 @@ class Masker:
 
     Parameters
     ----------
-    key : bytes
-        At least 16 random bytes; the same key gives the same pseudonyms.
+    key : bytes or None
+        At least 16 random bytes; the same key gives the same pseudonyms. None replaces by the
+        kind alone, such as `[name]`: for pages, on which nobody has to be told from another.
     """
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes | None) -> None:
         self._key = key
 
     def document(self, document: dict[str, Any], names: Iterable[str] = ()) -> dict[str, Any]:
@@ -169,8 +170,15 @@ class Masker:
         return f"[{self._hash(kind, plain)}]"
 
     def _hash(self, kind: str, value: str) -> str:
+        if self._key is None:
+            return kind
         digest = hmac.new(self._key, f"{kind}:{value}".encode(), hashlib.sha256).hexdigest()
         return f"{kind}-{digest[:10]}"
+
+
+def masked(text: str) -> str:
+    """Return a text with personal data replaced by its kind, such as `[phone]`: for pages."""
+    return Masker(None).text(text)
 
 
 def key_of(folder: Path) -> bytes:

@@ -1,6 +1,6 @@
 """The team lead's page: one HTML file that loads nothing, read on a phone as on a screen.
 
-What customers wrote reaches it escaped, with addresses and telephone numbers masked.
+What customers wrote reaches it escaped, with addresses, numbers and names that people give masked.
 """
 
 from __future__ import annotations

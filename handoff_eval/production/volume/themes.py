@@ -10,7 +10,7 @@ from handoff_eval.encoders.base import Encoder
 from handoff_eval.evaluation.mistakes import Mistake
 from handoff_eval.evaluation.topics import Topic, group_by_topic
 from handoff_eval.production.drift.log import LogRow
-from handoff_eval.summaries.facts import mask_contacts
+from handoff_eval.transcripts.mask import masked
 
 MOST_GROUPED = 1500
 """Emails that topics are made of, the latest ones: grouping grows with the square."""
@@ -77,7 +77,7 @@ def name_topics(
         for number, topic in enumerate(found)
         for mistake in topic.mistakes
     }
-    return numbers, [mask_contacts(topic.name) for topic in found]
+    return numbers, [masked(topic.name) for topic in found]
 
 
 def find_questions(
@@ -105,8 +105,8 @@ def find_questions(
 def _question(topic: Topic) -> Question:
     notes = [mistake.item.label.note for mistake in topic.mistakes]
     return Question(
-        name=mask_contacts(topic.name),
+        name=masked(topic.name),
         ids=tuple(mistake.item.conversation.id for mistake in topic.mistakes),
-        examples=tuple(mask_contacts(example) for example in topic.examples),
-        notes=tuple(dict.fromkeys(mask_contacts(note) for note in notes if note)),
+        examples=topic.examples,
+        notes=tuple(dict.fromkeys(masked(note) for note in notes if note)),
     )

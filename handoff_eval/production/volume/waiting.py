@@ -12,8 +12,8 @@ from handoff_eval.handoff import Handoff
 from handoff_eval.mail.entries import Kind, OutboxEntry, Status
 from handoff_eval.production.drift.log import LogRow
 from handoff_eval.production.feedback.logged import Logged
-from handoff_eval.summaries.facts import mask_contacts
 from handoff_eval.summaries.structured import StructuredSummarizer
+from handoff_eval.transcripts.mask import masked
 from handoff_eval.trigger import Explanation
 
 NAMED = 20
@@ -117,4 +117,4 @@ def _subject(row: LogRow, conversation: Conversation) -> str:
         explanation=Explanation(reason),
     )
     summary = StructuredSummarizer().summarize(conversation.turns, decision=decision)
-    return mask_contacts(summary.subject)
+    return masked(summary.subject)
