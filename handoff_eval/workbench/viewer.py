@@ -104,6 +104,7 @@ class ConversationViewer(Screen):
             When it isn't among those given.
         """
         self._go_to(conversation_id)
+        self._say("")
         self._refresh()
 
     def _go_to(self, conversation_id: str) -> None:

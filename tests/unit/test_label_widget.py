@@ -50,6 +50,14 @@ def test_every_reason_is_on_the_screen(folder: Path) -> None:
     assert all(reason["code"] and reason["name"] and reason["when"] for reason in reasons)
 
 
+def test_without_a_kernel_the_progress_is_shown(folder: Path) -> None:
+    """A saved notebook says how far the annotator is, and no place in memory."""
+    data, _ = Labeler(folder, annotator="ana")._repr_mimebundle_()
+
+    assert "Labelling as ana: 0 of 2 conversations answered." in data["text/html"]
+    assert data["text/plain"] in data["text/html"]
+
+
 def test_a_split_is_named_as_in_the_data(folder: Path) -> None:
     """A misspelt split is told with the ones there are."""
     with pytest.raises(SettingsError, match="one of train, tune, test; got 'tets'"):

@@ -268,7 +268,6 @@ function render({ model, el }) {
         if (sends) submit();
       };
     }
-    if (sends) return undefined;
     if (key === "Escape" && !leave.hidden) return () => ask("leave");
     return always[key] ?? (draft === null ? undefined : actions[key]);
   }
