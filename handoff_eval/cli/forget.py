@@ -30,6 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--outbox", action="append", default=[], metavar="FILE|URL", help="an outbox of its own"
     )
+    parser.add_argument(
+        "--reviews",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="reviews of conversations found in the datasets and states",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -44,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         Forgotten,
         forget_in_artifacts,
         forget_in_dataset,
+        forget_in_reviews,
         forget_in_store,
     )
     from handoff_eval.settings import cache_dir
@@ -60,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
         forget_in_dataset(folder, arguments.customer, found)
     for where in (*arguments.state, *arguments.outbox):
         forget_in_store(where, arguments.customer, found)
+    for folder in arguments.reviews:
+        forget_in_reviews(folder, found)
     vectors = cache_dir() / "vectors.sqlite"
     revisions = [REVISION, *(path.name for path in cache_dir().glob("setfit-*"))]
     found.note(f"{vectors}: vectors", forget_texts(vectors, revisions, found.texts))

@@ -19,6 +19,7 @@ from handoff_eval.errors import DataError
 from handoff_eval.mail.outbox import Outbox, open_outbox
 from handoff_eval.mail.store import Run
 from handoff_eval.transcripts.jsonl import read_objects
+from handoff_eval.transcripts.write import LABELS
 
 BEYOND = (
     "emails that were sent, and copies of them with the mail provider and in the team's inboxes",
@@ -85,6 +86,20 @@ def forget_in_dataset(folder: Path, customer: str, found: Forgotten) -> None:
                 }
     for file in sorted(folder.glob("*.jsonl")):
         _rewrite(file, lambda line: _names(line, found.conversations), found)
+
+
+def forget_in_reviews(folder: Path, found: Forgotten) -> None:
+    """Remove what reviewers said of a person's conversations, as far as those were found.
+
+    Raises
+    ------
+    DataError
+        When the folder has no reviews or they can't be written.
+    """
+    labels = folder / LABELS
+    if not labels.is_file():
+        raise DataError(f"{folder}: expected a reviews folder with {LABELS}; found none.")
+    _rewrite(labels, lambda line: _names(line, found.conversations), found)
 
 
 def _is_theirs(who: object, customer: str) -> bool:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from handoff_eval.cli.main import main
-from handoff_eval.conversation import Split
+from handoff_eval.conversation import Label, Split
+from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.mail.entries import Kind
@@ -21,8 +22,10 @@ from handoff_eval.production.bundle import read_bundle, write_bundle
 from handoff_eval.production.drift.log import LogRow, read_log
 from handoff_eval.production.drift.watch import Promise, Verdict, Watch, watch
 from handoff_eval.tracking.store import Store, open_client
+from handoff_eval.transcripts.label_store import save_labels
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
 from tests.builders import CERTIFICATE
+from tests.logs import write_log
 
 START = datetime(2026, 1, 5, 10, 0, tzinfo=UTC)
 PROMISE = Promise(0.10, 0.8, 0.06, "certificate")
@@ -258,3 +261,27 @@ def test_a_watch_is_logged_with_its_picture(
     assert run.data.metrics["volume_whole_time/limit"] == pytest.approx(20)
     assert files == {"drift.png", "drift.json"}
     assert (folder / "drift.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_lines_of_score_are_watched_with_transcripts_reviews_and_what_was_known(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Times come from the transcripts, reviews give the precision, and new topics are tested."""
+    monkeypatch.setattr(
+        "handoff_eval.encoders.minilm.cached_minilm", lambda: HashingEncoder(dimension=16)
+    )
+    write_log(folder, days=7)
+    save_labels(folder, [Label(f"c-0-{n}", n == 0, annotator="ana") for n in range(3)])
+    command = ["drift", str(folder / "bundle"), str(folder / "decisions.jsonl"), "--json"]
+    command += ["--now", "2026-03-09", "--transcripts", str(folder), "--reviews", str(folder)]
+    code = main([*command, "--known", str(folder)])
+    document = json.loads(capsys.readouterr().out)
+    precision = next(one for one in document["trends"] if one["name"] == "reviewed precision")
+    topics = next(one for one in document["tests"] if one["name"] == "new topics")
+
+    # Three of ten are emailed each day, where the certificate allows one.
+    assert code in {1, 3}
+    assert (document["days"], document["emails"]) == (7, 21)
+    assert precision["weeks"][0]["value"] == pytest.approx(1 / 3)
+    assert topics["available"]
+    assert topics["alarm"] is None

@@ -151,3 +151,25 @@ def test_a_place_that_is_not_there_is_said(
     """A wrong path is an error, so that nobody takes nothing found for all removed."""
     assert main(["forget", *options]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_reviews_of_a_person_go_with_their_conversations(home: Path) -> None:
+    """What reviewers wrote of them is gone, of others it stays, and a wrong folder is refused."""
+    rows = [
+        {"id": name, "customer": {"id": who}, "turns": [{"role": "customer", "text": "hi"}]}
+        for name, who in (("c-1", WHO), ("c-2", "u-ben"))
+    ]
+    labels = [
+        {"conversation_id": name, "handoff": False, "annotator": "x", "note": f"{SECRET} {name}"}
+        for name in ("c-1", "c-2")
+    ]
+    (home / "data").mkdir()
+    (home / "reviews").mkdir()
+    for file, lines in (("data/transcripts.jsonl", rows), ("reviews/labels.jsonl", labels)):
+        (home / file).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = ["forget", WHO, "--dataset", str(home / "data"), "--reviews"]
+
+    assert main([*command, str(home / "reviews")]) == 0
+    assert holding(home, f"{SECRET} c-1") == []
+    assert holding(home, f"{SECRET} c-2") == ["labels.jsonl"]
+    assert main([*command, str(home)]) == 2

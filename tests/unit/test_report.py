@@ -272,7 +272,7 @@ def test_dark_page_restates_every_colour_of_the_drawings() -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [380, 1400])
 def test_page_reads_well_in_a_browser(page: str, tmp_path: Path, scheme: str, width: int) -> None:
-    """At both widths and in both schemes nothing overflows and axe finds nothing."""
+    """In every shape nothing overflows, axe finds nothing, and nobody else is asked."""
     from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import sync_playwright
 
@@ -285,10 +285,15 @@ def test_page_reads_well_in_a_browser(page: str, tmp_path: Path, scheme: str, wi
             viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
         )
         tab = context.new_page()
+        said: list[str] = []
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda asked: said.append(asked.url))
         tab.goto((tmp_path / "report.html").as_uri())
         overflow = tab.evaluate("document.documentElement.scrollWidth") - width
         found = Axe().run(tab)
         browser.close()
 
     assert overflow <= 0
+    assert said == [(tmp_path / "report.html").as_uri()]
     assert found.violations_count == 0, found.generate_report()
