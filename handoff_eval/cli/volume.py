@@ -114,6 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _entries(arguments: argparse.Namespace, log: Log) -> list[OutboxEntry] | None:
+    from handoff_eval.errors import SettingsError
     from handoff_eval.mail.outbox import is_postgres, open_outbox
     from handoff_eval.production.drift.log import is_sqlite
 
@@ -123,6 +124,8 @@ def _entries(arguments: argparse.Namespace, log: Log) -> list[OutboxEntry] | Non
         if not state:
             return None
         where = arguments.log
+    if not is_postgres(where) and not Path(where).is_file():
+        raise SettingsError(f"Expected an outbox at {where}; there is no such file.")
     outbox = open_outbox(where)
     try:
         return [entry for entry in outbox.entries() if entry.handoff == log.handoff.name]

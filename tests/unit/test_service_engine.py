@@ -20,6 +20,7 @@ from handoff_eval.production.bundle import Bundle
 from handoff_eval.production.decide import decide
 from handoff_eval.production.decider import Decider
 from handoff_eval.production.drift.log import read_log
+from handoff_eval.production.feedback.logged import read_logged
 from handoff_eval.production.service import engine as engine_module
 from handoff_eval.production.service.engine import Engine, Lane
 from handoff_eval.production.service.ledger import Ledger
@@ -271,3 +272,10 @@ def test_the_decision_log_is_read_from_the_state(outbox: Outbox, tmp_path: Path)
     assert (other.closed_at, other.fired, other.needed) == (None, False, None)
     with pytest.raises(DataError, match="Expected decisions of 'sales'"):
         read_log(where, handoff="sales")
+    logged = read_logged(where)
+    steps = steps_of("c-1")
+    said = tuple(step.turn for step in steps if step.turn is not None)
+    assert list(logged.rows) == [fired, other]
+    assert fired.turns is not None
+    assert [turn.text for turn in logged.conversations["c-1"].turns] == [turn.text for turn in said]
+    assert logged.conversations["c-2"].started_at == other.started_at

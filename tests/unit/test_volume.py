@@ -14,6 +14,7 @@ import pytest
 
 from handoff_eval.cli.main import main
 from handoff_eval.conversation import Label, Reason
+from handoff_eval.decision import Decision
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.audit import estimate_recall
@@ -21,11 +22,14 @@ from handoff_eval.evaluation.audit_plan import AuditPlan, make_plan
 from handoff_eval.evaluation.decision_log import read_decision_log
 from handoff_eval.handoff import Budget, Handoff
 from handoff_eval.hours import BusinessHours
+from handoff_eval.mail.dispatch import queue_emails
+from handoff_eval.mail.outbox import open_outbox
 from handoff_eval.production.feedback.logged import Logged, read_logged
 from handoff_eval.production.feedback.reviews import Reviews, read_reviews, with_reviews
 from handoff_eval.production.volume.advice import sentences, this_week, title
 from handoff_eval.production.volume.figures import Volume, count_volume
 from handoff_eval.production.volume.page import render_volume
+from handoff_eval.production.volume.waiting import find_waiting
 from handoff_eval.transcripts.label_store import save_labels
 from tests.logs import NOW, START, write_log
 
@@ -215,6 +219,8 @@ def test_the_command_writes_the_page(
     assert document["watch"]["verdict"] in {"holds", "at risk", "expired"}
     assert len(document["this_week"]) == 3
     assert "more than the 2 you planned" in (tmp_path / "page.html").read_text()
+    assert main([*command, "--outbox", str(tmp_path / "none.db")]) == 2
+    assert not (tmp_path / "none.db").exists()
 
 
 def test_lines_of_reviews_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
@@ -225,3 +231,16 @@ def test_lines_of_reviews_that_cannot_be_read_are_refused(tmp_path: Path) -> Non
 
     assert [label.conversation_id for label in reviews.labels] == ["c-0-0"]
     assert "labels.jsonl:1" in str(reviews.refusals[0])
+
+
+def test_the_outbox_says_where_an_email_is(logged: Logged, tmp_path: Path) -> None:
+    """What is queued waits to be sent; what the outbox has never seen is said to be missing."""
+    outbox = open_outbox(str(tmp_path / "outbox.db"))
+    decision = Decision("c-0-0", "support", True, 3, False, 0.9, 0.5)
+    queue_emails(outbox, HANDOFF, logged.conversations, [decision], sent_at=START)
+    entries = outbox.entries()
+    outbox.close()
+    first, second = find_waiting(logged, HANDOFF, now=NOW, answered=(), entries=entries)[:2]
+
+    assert (first.conversation_id, first.delivery) == ("c-0-0", "waiting to be sent")
+    assert (second.conversation_id, second.delivery) == ("c-0-1", "not in the outbox")
