@@ -116,10 +116,8 @@ def open_lanes(paths: list[Path], handoffs: tuple[Handoff, ...]) -> list[Lane]:
     SettingsError
         When two bundles serve the same handoff, or one serves none of these.
     """
-    import hashlib
-
     from handoff_eval.errors import SettingsError
-    from handoff_eval.production.bundle import POLICY, read_bundle
+    from handoff_eval.production.bundle import read_bundle
     from handoff_eval.production.decider import Decider
     from handoff_eval.production.service.engine import Lane
 
@@ -133,8 +131,8 @@ def open_lanes(paths: list[Path], handoffs: tuple[Handoff, ...]) -> list[Lane]:
                 f"{path} is for {bundle.handoff!r}"
                 + (", as another one is." if bundle.handoff in lanes else ".")
             )
-        fingerprint = hashlib.sha256((path / POLICY).read_bytes()).hexdigest()[:16]
-        lanes[bundle.handoff] = Lane(Decider(bundle), by_name[bundle.handoff], fingerprint)
+        handoff = by_name[bundle.handoff]
+        lanes[bundle.handoff] = Lane(Decider(bundle), handoff, bundle.digest[:16])
     return list(lanes.values())
 
 

@@ -51,8 +51,9 @@ class Bundle:
     packages : dict of str to str
         Versions that it was exported with.
     source : dict of str to str
-        The run it comes from (`run`) and the registered version of its instruction
-        (`instruction_version`); empty where it was written without a run.
+        The run it comes from (`run`), the registered version of its instruction
+        (`instruction_version`) and the fingerprint of the data it was measured on
+        (`dataset_digest`); empty where it was written without a run.
     """
 
     trigger: Trigger

@@ -126,7 +126,11 @@ def export_run(
         finally:
             _remove(fetched)
         complete_draft(staged)
-        source = {"run": arm.run_id, "instruction_version": arm.instruction}
+        source = {
+            "run": arm.run_id,
+            "instruction_version": arm.instruction,
+            "dataset_digest": arm.dataset_digest,
+        }
         write_policy({**read_policy(staged), "source": source}, staged)
         if arm.revoked is not None:
             revoke(staged, reason=arm.revoked.reason, at=arm.revoked.revoked_at)

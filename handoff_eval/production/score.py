@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from handoff_eval.conversation import Conversation
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.replay import BATCH_TURNS, replay
-from handoff_eval.production.bundle import POLICY, Bundle
+from handoff_eval.production.bundle import Bundle
 from handoff_eval.production.decide import decide
 from handoff_eval.transcripts.jsonl import read_objects
 from handoff_eval.transcripts.parse import parse_conversation
@@ -123,14 +123,13 @@ def score_file(
 
 def _describe(bundle: Bundle, transcripts: Path) -> tuple[dict[str, Any], int]:
     """Return what the output depends on, and the number of lines."""
-    policy = hashlib.sha256((bundle.path / POLICY).read_bytes()).hexdigest()
     digest, lines, last = hashlib.sha256(), 0, b"\n"
     with transcripts.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
             lines += chunk.count(b"\n")
             last = chunk[-1:]
-    job = {"format": 1, "bundle": policy, "transcripts": digest.hexdigest()}
+    job = {"format": 1, "bundle": bundle.digest, "transcripts": digest.hexdigest()}
     return job, lines + (last != b"\n")
 
 
