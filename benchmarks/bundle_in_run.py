@@ -62,8 +62,8 @@ def main() -> None:
     without, with_them = (statistics.median(seconds[b]) for b in (False, True))
     print(
         f"{len(arms)} arms, {len(dataset.conversations)} conversations: comparing "
-        f"{compared:.1f} s, logging {without:.2f} s without bundles and {with_them:.2f} s with them (ratio "
-        f"{with_them / without:.2f}); a run keeps {kept[False] / 1e6:.2f} MB without and "
+        f"{compared:.1f} s, logging {without:.2f} s without bundles and {with_them:.2f} s "
+        f"with them (ratio {with_them / without:.2f}); a run keeps {kept[False] / 1e6:.2f} MB without and "
         f"{kept[True] / 1e6:.2f} MB with them"
     )
 

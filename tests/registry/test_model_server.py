@@ -82,14 +82,15 @@ def test_mlflow_serves_what_the_bundle_decides(
             "MLFLOW_DISABLE_TELEMETRY": "true",
         },
         stdout=subprocess.DEVNULL,
-        stderr=(tmp_path / "log").open("wb"),
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
         _wait(server, port)
         answer = _post(port, {"dataframe_records": [_row(c) for c in TALKS]})
-        with pytest.raises(urllib.error.HTTPError, match="400"):
+        with pytest.raises(urllib.error.HTTPError, match="400") as refused:
             _post(port, {"dataframe_records": [{"id": "1", "turns": [{"role": "robot"}]}]})
+        refused.value.close()
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=30)
