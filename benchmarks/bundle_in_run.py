@@ -63,7 +63,8 @@ def main() -> None:
     print(
         f"{len(arms)} arms, {len(dataset.conversations)} conversations: comparing "
         f"{compared:.1f} s, logging {without:.2f} s without bundles and {with_them:.2f} s "
-        f"with them (ratio {with_them / without:.2f}); a run keeps {kept[False] / 1e6:.2f} MB without and "
+        f"with them (ratio {with_them / without:.2f}); "
+        f"a run keeps {kept[False] / 1e6:.2f} MB without and "
         f"{kept[True] / 1e6:.2f} MB with them"
     )
 
