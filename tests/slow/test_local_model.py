@@ -8,14 +8,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import numpy as np
 import pytest
 
+from handoff_eval.conversation import Split
+from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.errors import EndpointError, MissingExtraError
+from handoff_eval.evaluation.llm_arms import LlmArms, LlmPlan
 from handoff_eval.evaluation.replay import replay
 from handoff_eval.handoff import DEFAULT_INSTRUCTION
 from handoff_eval.llm import local
@@ -25,11 +30,14 @@ from handoff_eval.llm.local import CONTEXT_TOKENS, MODEL_SHA256, LocalModel, fil
 from handoff_eval.llm.question import Message, Question
 from handoff_eval.llm.replies import ReplyStore
 from handoff_eval.settings import EndpointSettings, LlmLimits
+from handoff_eval.triggers.cascade import CascadeTrigger
 from handoff_eval.triggers.prompt import PromptTrigger
 from handoff_eval.triggers.prompt_template import default_template
 from handoff_eval.triggers.shots import MAX_SHOTS, SHOT_BYTES, Shot
+from handoff_eval.triggers.train import train_classifier
 from tests.builders import talk
 from tests.fakes import WordCountingAsker
+from tests.training import TRAINING
 
 pytestmark = pytest.mark.slow
 
@@ -255,3 +263,34 @@ def test_the_hash_follows_the_file(tmp_path: Path) -> None:
 
     assert first == path_again
     assert file_sha256(path) != first
+
+
+def test_a_cascade_asks_it_in_its_band_alone(tmp_path: Path) -> None:
+    """From train's labels to scores: in the band the model's, placed there; outside the head's."""
+    train = [
+        replace(item, conversation=replace(item.conversation, split=Split.TRAIN))
+        for item in TRAINING
+    ]
+    first = train_classifier(train, HashingEncoder(16), words=True)
+    talks = [item.conversation for item in train[:3]]
+    with ModelAsker(LocalModel(), replies=ReplyStore(cache=tmp_path / "r.sqlite")) as asker:
+        arms = LlmArms(
+            train,
+            instruction=DEFAULT_INSTRUCTION,
+            asker=lambda: asker,
+            encoder=lambda: HashingEncoder(16),
+            plan=LlmPlan(share=0.5),
+        )
+        arm = arms.cascade(first)
+        assert isinstance(arm.trigger, CascadeTrigger)
+        alone, together = replay(first, talks).scores, replay(arm.trigger, talks).scores
+        band = arm.trigger.band
+        inside = np.array([score in band for score in alone])
+
+    assert arm.asked is not None
+    assert arm.meter is not None
+    assert 0 < inside.sum() == sum(arm.asked(talks))
+    assert arm.meter.usage.replies >= 1
+    assert np.array_equal(together[~inside], alone[~inside])
+    assert all(score in band for score in together[inside])
+    assert not np.array_equal(together[inside], alone[inside])
