@@ -46,7 +46,7 @@ def shell_lines(page: Path) -> list[list[str]]:
             if re.match(r"\s*(\w+=\S+ )*(handoff-eval|python|make) ", line):
                 words = shlex.split(line, comments=True)
                 for at, word in enumerate(words):
-                    if word in {"<", ">", ">>", "|", "&&", "&", ";"}:
+                    if word in {"<", ">", ">>", "|", "||", "&&", "&", ";"}:
                         words = words[:at]
                         break
                 lines.append([word for word in words if not re.match(r"[A-Z_]+=", word)])
@@ -66,6 +66,8 @@ def test_commands_parse(page: Path) -> None:
         elif words[0] == "-m":
             assert words[1] in {"pytest", "http.server"} or import_module(words[1]), words
             assert words[1] != "pytest" or (ROOT / words[2]).exists(), words
+        elif words[0] == "-c":
+            ast.parse(words[1])
         else:
             source = (ROOT / words[0]).read_text("utf-8")
             missing = [w for w in words if w.startswith("--") and f'"{w}"' not in source]
