@@ -14,8 +14,8 @@ from math import sqrt
 
 import numpy as np
 
-from handoff_eval.evaluation.audit import estimate_recall
-from handoff_eval.evaluation.audit_plan import Design, make_plan
+from handoff_eval.evaluation.audit.estimate import estimate_recall
+from handoff_eval.evaluation.audit.plan import Design, make_plan
 from handoff_eval.evaluation.decision_log import LoggedConversation
 
 SENT, CAUGHT, UNSENT = 200, 100, 10_000

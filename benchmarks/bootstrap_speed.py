@@ -15,8 +15,8 @@ import time
 import numpy as np
 
 from handoff_eval.conversation import Split
+from handoff_eval.evaluation.comparison.paired import paired_difference
 from handoff_eval.evaluation.intervals import REPLICATES
-from handoff_eval.evaluation.paired import paired_difference
 from handoff_eval.evaluation.replay import Replay
 from handoff_eval.evaluation.scored import ScoredSplit
 

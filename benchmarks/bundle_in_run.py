@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from handoff_eval.evaluation.compare import compare
-from handoff_eval.evaluation.line_up import line_up
+from handoff_eval.evaluation.comparison.compare import compare
+from handoff_eval.evaluation.comparison.line_up import line_up
 from handoff_eval.handoff import Budget, Handoff
 from handoff_eval.llm.asker import default_asker
 from handoff_eval.production.draft import draft_entries

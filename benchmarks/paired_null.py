@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.conversation import Split
-from handoff_eval.evaluation.paired import paired_difference
+from handoff_eval.evaluation.comparison.paired import paired_difference
 from handoff_eval.evaluation.replay import Replay
 from handoff_eval.evaluation.scored import ScoredSplit
 from handoff_eval.evaluation.traffic import ScoredTraffic

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from handoff_eval.conversation import LabeledConversation, Role, Split
-from handoff_eval.evaluation.golden_transfer import TOLERANCES, golden_transfer
+from handoff_eval.evaluation.findings.golden_transfer import TOLERANCES, golden_transfer
 from handoff_eval.evaluation.intervals import cluster_weights, percentile_estimate
 from handoff_eval.transcripts.read import read_dataset
 

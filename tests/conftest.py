@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import tempfile
@@ -14,9 +15,9 @@ import pytest
 
 from handoff_eval.conversation import LabeledConversation, Split
 from handoff_eval.encoders.hashing import HashingEncoder
-from handoff_eval.evaluation.arm_scores import Arm
-from handoff_eval.evaluation.compare import compare
-from handoff_eval.evaluation.comparison import Comparison
+from handoff_eval.evaluation.comparison.arm_scores import Arm
+from handoff_eval.evaluation.comparison.compare import compare
+from handoff_eval.evaluation.comparison.result import Comparison
 from handoff_eval.handoff import Budget
 from handoff_eval.tracking.store import Store, locate_store, open_client
 from handoff_eval.transcripts.read import Dataset, content_digest
@@ -142,6 +143,8 @@ def postgres() -> Iterator[str]:
         patch.setenv("XDG_RUNTIME_DIR", folder)
         import pgserver
 
+        # It logs as the interpreter ends, when what pytest had captured is closed.
+        logging.getLogger("pgserver").setLevel(logging.WARNING)
         with pgserver.get_server(Path(folder) / "data", cleanup_mode="stop") as server:
             yield server.get_uri()
 

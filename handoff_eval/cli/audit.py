@@ -90,7 +90,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 
     from handoff_eval.cli.progress import say
     from handoff_eval.errors import DataError
-    from handoff_eval.evaluation.audit_plan import Design, make_plan
+    from handoff_eval.evaluation.audit.plan import Design, make_plan
     from handoff_eval.evaluation.decision_log import read_decision_log
     from handoff_eval.transcripts.label_csv import write_sheet
     from handoff_eval.transcripts.read import read_dataset
@@ -130,7 +130,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _reviews(arguments: argparse.Namespace, log: DecisionLog) -> int:
-    from handoff_eval.evaluation.audit_size import reviews_needed
+    from handoff_eval.evaluation.audit.size import reviews_needed
 
     sent = sum(c.fired for c in log.conversations)
     needed = reviews_needed(
@@ -148,8 +148,8 @@ def _reviews(arguments: argparse.Namespace, log: DecisionLog) -> int:
 
 def _estimate(arguments: argparse.Namespace) -> int:
     from handoff_eval.cli.progress import say
-    from handoff_eval.evaluation.audit import estimate_recall
-    from handoff_eval.evaluation.audit_plan import read_plan
+    from handoff_eval.evaluation.audit.estimate import estimate_recall
+    from handoff_eval.evaluation.audit.plan import read_plan
     from handoff_eval.transcripts.label_csv import read_sheet
     from handoff_eval.transcripts.read import read_dataset
 

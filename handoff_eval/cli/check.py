@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from handoff_eval.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from handoff_eval.evaluation.check import CheckReport
     from handoff_eval.evaluation.checks.base import Finding
+    from handoff_eval.evaluation.checks.check import CheckReport
     from handoff_eval.transcripts.read import Dataset
 
 WIDTH = 100
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             "Run: pip install 'handoff-eval[bench]'"
         ) from None
 
-    from handoff_eval.evaluation.check import CHECKS, check_dataset
+    from handoff_eval.evaluation.checks.check import CHECKS, check_dataset
     from handoff_eval.transcripts.read import read_dataset
 
     dataset = read_dataset(args.dataset)

@@ -15,7 +15,7 @@ from handoff_eval.cli.options import add_comparison_options
 
 if TYPE_CHECKING:
     from handoff_eval.cli.comparing import Compared
-    from handoff_eval.evaluation.analysis import Analysis
+    from handoff_eval.evaluation.findings.analysis import Analysis
     from handoff_eval.handoff import Handoff
 
 
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.cli.comparing import read_usable, run_comparison, table_text
     from handoff_eval.cli.options import arm_options_of, handoff_of
     from handoff_eval.cli.progress import say
-    from handoff_eval.evaluation.analysis import analyse
+    from handoff_eval.evaluation.findings.analysis import analyse
 
     handoff, options = handoff_of(arguments), arm_options_of(arguments)
     compared = run_comparison(read_usable(arguments.dataset), handoff, options)
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
             write_text(arguments.json, document + "\n")
     if arguments.report is not None:
         from handoff_eval.conversation import Split
-        from handoff_eval.evaluation.report import render_report
+        from handoff_eval.evaluation.pages.report import render_report
 
         page = render_report(
             comparison,

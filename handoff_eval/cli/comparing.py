@@ -12,8 +12,8 @@ from handoff_eval.errors import DataError
 from handoff_eval.handoff import Handoff
 
 if TYPE_CHECKING:
-    from handoff_eval.evaluation.arm_scores import Arm
-    from handoff_eval.evaluation.comparison import Comparison
+    from handoff_eval.evaluation.comparison.arm_scores import Arm
+    from handoff_eval.evaluation.comparison.result import Comparison
     from handoff_eval.llm.asker import ModelAsker
     from handoff_eval.transcripts.read import Dataset
 
@@ -36,7 +36,7 @@ def read_usable(path: Path) -> Dataset:
     DataError
         When a check finds an error, such as a customer on two splits.
     """
-    from handoff_eval.evaluation.check import blocking_findings
+    from handoff_eval.evaluation.checks.check import blocking_findings
     from handoff_eval.transcripts.read import read_dataset
 
     dataset = read_dataset(path)
@@ -52,8 +52,8 @@ def read_usable(path: Path) -> Dataset:
 
 def run_comparison(dataset: Dataset, handoff: Handoff, options: ArmOptions) -> Compared:
     """Train the arms and compare them, with progress on stderr."""
-    from handoff_eval.evaluation.compare import compare
-    from handoff_eval.evaluation.line_up import line_up, recorded_replies
+    from handoff_eval.evaluation.comparison.compare import compare
+    from handoff_eval.evaluation.comparison.line_up import line_up, recorded_replies
     from handoff_eval.evaluation.traffic import read_traffic
     from handoff_eval.llm.asker import default_asker
 
@@ -99,7 +99,7 @@ def run_comparison(dataset: Dataset, handoff: Handoff, options: ArmOptions) -> C
 
 def table_text(comparison: Comparison) -> str:
     """Return the comparison as the text that the terminal shows."""
-    from handoff_eval.evaluation.cost import cost_words
+    from handoff_eval.evaluation.promise.cost import cost_words
 
     table = comparison.frame()
     counts = comparison.counts
@@ -122,7 +122,11 @@ def table_text(comparison: Comparison) -> str:
         "",
         *(f"{arm.name}: {arm.point.note}" for arm in comparison.arms),
         "",
-        *(f"{arm.name}: {words}" for arm in comparison.arms if (words := cost_words(arm))),
+        *(
+            f"{arm.name}: {words}"
+            for arm in comparison.arms
+            if (words := cost_words(arm.implied_cost_ratio, arm.expected_cost))
+        ),
     ]
     if comparison.pairs:
         lines += [

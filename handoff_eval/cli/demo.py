@@ -48,10 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.cli.progress import say
     from handoff_eval.conversation import Split
     from handoff_eval.errors import SettingsError
-    from handoff_eval.evaluation.analysis import analyse
-    from handoff_eval.evaluation.line_up import RECORDED_REPLIES
-    from handoff_eval.evaluation.plots import volume_recall_plot
-    from handoff_eval.evaluation.report import render_report
+    from handoff_eval.evaluation.comparison.line_up import RECORDED_REPLIES
+    from handoff_eval.evaluation.comparison.plots import volume_recall_plot
+    from handoff_eval.evaluation.findings.analysis import analyse
+    from handoff_eval.evaluation.pages.report import render_report
     from handoff_eval.handoff import read_handoffs
 
     folder = arguments.dataset or project_root() / "datasets" / "support_handoff"

@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from handoff_eval.cli.progress import say
     from handoff_eval.conversation import Split
-    from handoff_eval.evaluation.gate import gate
+    from handoff_eval.evaluation.gate.gate import gate
     from handoff_eval.transcripts.read import read_dataset
 
     check_margins(arguments)

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ablate and show."""
-    from handoff_eval.evaluation.ablation import ablate
+    from handoff_eval.evaluation.wordings.ablation import ablate
 
     with reading(arguments) as given:
         ablation = ablate(

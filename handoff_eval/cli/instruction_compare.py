@@ -18,7 +18,7 @@ from handoff_eval.cli.result_options import add_report_option, write_report
 
 if TYPE_CHECKING:
     from handoff_eval.evaluation.threshold_difference import Flip
-    from handoff_eval.evaluation.versions import VersionComparison
+    from handoff_eval.evaluation.wordings.versions import VersionComparison
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare and show."""
-    from handoff_eval.evaluation.versions import compare_versions
+    from handoff_eval.evaluation.wordings.versions import compare_versions
 
     before, after = _text(arguments.before), _text(arguments.after)
     with reading(arguments) as given:

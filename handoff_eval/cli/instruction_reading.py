@@ -13,8 +13,8 @@ from handoff_eval.cli.options import add_budget_options, handoff_of
 
 if TYPE_CHECKING:
     from handoff_eval.conversation import Split
-    from handoff_eval.evaluation.set_objective import Objective
-    from handoff_eval.evaluation.wordings import Wordings
+    from handoff_eval.evaluation.wordings.scores import Wordings
+    from handoff_eval.evaluation.wordings.set_objective import Objective
     from handoff_eval.handoff import Handoff
     from handoff_eval.transcripts.read import Dataset
     from handoff_eval.trigger import Trigger
@@ -89,9 +89,9 @@ def reading(arguments: argparse.Namespace) -> Iterator[Reading]:
     from handoff_eval.cli.comparing import read_usable
     from handoff_eval.cli.progress import ProgressBars
     from handoff_eval.errors import SettingsError
-    from handoff_eval.evaluation.deployment import deployment_prevalence
-    from handoff_eval.evaluation.set_objective import Objective
-    from handoff_eval.evaluation.wordings import Wordings
+    from handoff_eval.evaluation.volume.deployment import deployment_prevalence
+    from handoff_eval.evaluation.wordings.scores import Wordings
+    from handoff_eval.evaluation.wordings.set_objective import Objective
 
     if arguments.max_llm_decisions < 20:
         raise SettingsError(
@@ -129,7 +129,7 @@ def _builder(arguments: argparse.Namespace, dataset: Dataset) -> Iterator[Callab
         encoder = cached_minilm()
         yield lambda text: SimilarityTrigger(text, encoder)
         return
-    from handoff_eval.evaluation.line_up import recorded_replies
+    from handoff_eval.evaluation.comparison.line_up import recorded_replies
     from handoff_eval.llm.asker import default_asker
     from handoff_eval.triggers.prompt import PromptTrigger
 

@@ -17,8 +17,8 @@ from handoff_eval.cli.instruction_reading import Reading, add_reading_options, r
 from handoff_eval.cli.result_options import add_report_option, write_report
 
 if TYPE_CHECKING:
-    from handoff_eval.evaluation.reflection import Reflect
-    from handoff_eval.evaluation.tuning_result import Tuning
+    from handoff_eval.evaluation.wordings.reflection import Reflect
+    from handoff_eval.evaluation.wordings.tuning_result import Tuning
 
 ALIAS = "candidate"
 SHOWN = 5
@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.cli.compare import write_bytes, write_text
     from handoff_eval.cli.progress import say
     from handoff_eval.errors import SettingsError
-    from handoff_eval.evaluation.tuning import tune_instruction
-    from handoff_eval.evaluation.tuning_tries import TriesLedger
+    from handoff_eval.evaluation.wordings.tuning import tune_instruction
+    from handoff_eval.evaluation.wordings.tuning_tries import TriesLedger
     from handoff_eval.settings import cache_dir
 
     for name in ("max_candidates", "proposals"):
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _reflect(given: Reading, arguments: argparse.Namespace) -> Reflect | None:
     """Return the reflection of the configured model; None where none is configured."""
-    from handoff_eval.evaluation.reflection import reflector
+    from handoff_eval.evaluation.wordings.reflection import reflector
     from handoff_eval.llm.asker import default_asker
     from handoff_eval.settings import EndpointSettings
 

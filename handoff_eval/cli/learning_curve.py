@@ -52,9 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.cli.progress import ProgressBars
     from handoff_eval.conversation import Split
     from handoff_eval.errors import SettingsError
-    from handoff_eval.evaluation.arm_scores import sample_conversations
-    from handoff_eval.evaluation.learning import learning_curve
-    from handoff_eval.evaluation.line_up import recorded_replies
+    from handoff_eval.evaluation.comparison.arm_scores import sample_conversations
+    from handoff_eval.evaluation.comparison.line_up import recorded_replies
+    from handoff_eval.evaluation.learning.curve import learning_curve
     from handoff_eval.triggers.trained import train_arm
 
     names = tuple(name.strip() for name in arguments.arms.split(",") if name.strip())

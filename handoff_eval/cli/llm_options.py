@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from handoff_eval.settings import LlmLimits, Price
 
 if TYPE_CHECKING:
-    from handoff_eval.evaluation.llm_arms import LlmPlan
+    from handoff_eval.evaluation.comparison.llm_arms import LlmPlan
 
 DEFAULT_LLM_DECISIONS = 600
 
@@ -56,7 +56,7 @@ class LlmOptions:
         SettingsError
             When the prompt, the number of examples, the share or a price can't be used.
         """
-        from handoff_eval.evaluation.llm_arms import LlmPlan
+        from handoff_eval.evaluation.comparison.llm_arms import LlmPlan
         from handoff_eval.triggers.cascade import DEFAULT_SHARE, check_share
         from handoff_eval.triggers.prompt_template import read_template
         from handoff_eval.triggers.shots import check_shots

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from handoff_eval.evaluation.audit import AuditEstimate
-    from handoff_eval.evaluation.audit_plan import AuditPlan
+    from handoff_eval.evaluation.audit.estimate import AuditEstimate
+    from handoff_eval.evaluation.audit.plan import AuditPlan
     from handoff_eval.handoff import Handoff
     from handoff_eval.production.drift.log import LogRow
     from handoff_eval.production.feedback.logged import Logged
@@ -87,7 +87,7 @@ def read_beside(
 ) -> tuple[Logged, Reviews, AuditPlan | None]:
     """Return the log of one handoff with what `add_beside_log` describes laid over it."""
     from handoff_eval.cli.progress import say
-    from handoff_eval.evaluation.audit_plan import read_plan
+    from handoff_eval.evaluation.audit.plan import read_plan
     from handoff_eval.production.feedback.logged import read_logged
     from handoff_eval.production.feedback.reviews import read_reviews, with_reviews
 
@@ -104,7 +104,7 @@ def audit_of(log: Log) -> AuditEstimate | None:
     """Return what the audit estimates; None without a plan, or before each stratum was read."""
     from handoff_eval.cli.progress import say
     from handoff_eval.errors import DataError
-    from handoff_eval.evaluation.audit import estimate_recall
+    from handoff_eval.evaluation.audit.estimate import estimate_recall
 
     if log.plan is None:
         return None

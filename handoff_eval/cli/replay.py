@@ -138,7 +138,7 @@ def _trigger(
 
     from handoff_eval.conversation import Split
     from handoff_eval.errors import SettingsError
-    from handoff_eval.evaluation.budget import choose_operating_point
+    from handoff_eval.evaluation.promise.budget import choose_operating_point
     from handoff_eval.evaluation.replay import replay
     from handoff_eval.evaluation.scored import ScoredSplit
     from handoff_eval.triggers.keyword import KeywordTrigger, default_rules

@@ -55,7 +55,7 @@ def _with_transcripts(logged: LoggedReport, path: Path | None) -> str:
     """Return the page with the errors to read, or as it is where the dataset has changed."""
     from handoff_eval.cli.progress import say
     from handoff_eval.errors import DataError
-    from handoff_eval.evaluation.report_errors import Errors
+    from handoff_eval.evaluation.pages.errors import Errors
     from handoff_eval.transcripts.read import read_dataset
 
     where = path or logged.dataset

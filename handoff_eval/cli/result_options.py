@@ -33,7 +33,7 @@ def write_report(
         return
     from handoff_eval.cli.compare import write_text
     from handoff_eval.cli.progress import say
-    from handoff_eval.evaluation.result_page import render_result
+    from handoff_eval.evaluation.pages.result_page import render_result
 
     title = result.sentences()[0]
     write_text(path, render_result(result, title=title, about=about, context=params))

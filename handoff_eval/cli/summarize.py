@@ -118,7 +118,7 @@ def _make(
         from handoff_eval.summaries.extractive import ExtractiveSummarizer
 
         return ExtractiveSummarizer(encoder)
-    from handoff_eval.evaluation.line_up import recorded_replies
+    from handoff_eval.evaluation.comparison.line_up import recorded_replies
     from handoff_eval.llm.asker import default_asker
     from handoff_eval.summaries.llm import LlmSummarizer
 

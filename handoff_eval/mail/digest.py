@@ -12,7 +12,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any
 
-from handoff_eval.evaluation.pages import template
+from handoff_eval.evaluation.pages.template import template
 from handoff_eval.mail.brief import Brief
 from handoff_eval.mail.entries import Held
 from handoff_eval.mail.headers import add_bodies, email_key, set_boundaries, set_team_headers

@@ -15,7 +15,7 @@ from email.policy import SMTP
 from handoff_eval.conversation import Conversation
 from handoff_eval.decision import Decision
 from handoff_eval.errors import DataError
-from handoff_eval.evaluation.pages import template
+from handoff_eval.evaluation.pages.template import template
 from handoff_eval.handoff import Handoff
 from handoff_eval.mail.body import View, plain_text, transcript_lines
 from handoff_eval.mail.headers import (

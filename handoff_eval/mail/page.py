@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 from handoff_eval.errors import SettingsError
-from handoff_eval.evaluation.pages import template
+from handoff_eval.evaluation.pages.template import template
 from handoff_eval.mail.sink import read_mailbox
 from handoff_eval.mail.wire import one_line
 

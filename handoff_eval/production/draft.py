@@ -16,8 +16,8 @@ from typing import Any
 
 from handoff_eval.encoders.files import encoder_files
 from handoff_eval.errors import BundleError
-from handoff_eval.evaluation.arm_scores import Arm
-from handoff_eval.evaluation.comparison import Comparison
+from handoff_eval.evaluation.comparison.arm_scores import Arm
+from handoff_eval.evaluation.comparison.result import Comparison
 from handoff_eval.evaluation.replay_table import replay_to_csv
 from handoff_eval.handoff import Handoff
 from handoff_eval.production.bundle import read_policy, sha256_of, write_bundle

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from handoff_eval.evaluation.comparison import Comparison
+from handoff_eval.evaluation.comparison.result import Comparison
 
 MADE_WITH = (
     "handoff-eval",

@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 
 from handoff_eval.conversation import LabeledConversation, Split
-from handoff_eval.evaluation.gate import RECALL_MARGIN, VOLUME_MARGIN, gate
-from handoff_eval.evaluation.gate_result import EXIT_CODES, GateReport
-from handoff_eval.evaluation.paired import SIGNIFICANCE, PairedDifference, paired_difference
+from handoff_eval.evaluation.comparison.paired import (
+    SIGNIFICANCE,
+    PairedDifference,
+    paired_difference,
+)
+from handoff_eval.evaluation.gate.gate import RECALL_MARGIN, VOLUME_MARGIN, gate
+from handoff_eval.evaluation.gate.verdict import EXIT_CODES, GateReport
 from handoff_eval.evaluation.replay import Replay, replay
 from handoff_eval.evaluation.scored import ScoredSplit
 from handoff_eval.production.bundle import Bundle

@@ -13,9 +13,9 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from handoff_eval.conversation import LabeledConversation
-from handoff_eval.evaluation.arm_scores import Arm
-from handoff_eval.evaluation.comparison import ArmResult
-from handoff_eval.evaluation.mistakes import missed_handoffs, needless_emails, verdicts
+from handoff_eval.evaluation.comparison.arm_scores import Arm
+from handoff_eval.evaluation.comparison.result import ArmResult
+from handoff_eval.evaluation.findings.mistakes import missed_handoffs, needless_emails, verdicts
 from handoff_eval.llm.cost import Meter
 from handoff_eval.llm.question import Question, Reply
 from handoff_eval.tracking.entries import AskedDecision, Entry, File, Trace

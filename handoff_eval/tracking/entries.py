@@ -16,10 +16,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isnan
 
-from handoff_eval.evaluation.comparison import ArmResult, Comparison
+from handoff_eval.evaluation.comparison.plots import (
+    deployed_curve,
+    precision_recall_plot,
+    volume_recall_plot,
+)
+from handoff_eval.evaluation.comparison.result import ArmResult, Comparison
 from handoff_eval.evaluation.intervals import Estimate
-from handoff_eval.evaluation.plots import deployed_curve, precision_recall_plot, volume_recall_plot
-from handoff_eval.evaluation.report import headline
+from handoff_eval.evaluation.pages.report import headline
 from handoff_eval.handoff import Handoff
 from handoff_eval.tracking.origin import Origin
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from handoff_eval.evaluation.analysis import Analysis
+from handoff_eval.evaluation.findings.analysis import Analysis
+from handoff_eval.evaluation.findings.timing import Timing
 from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.result import Result
-from handoff_eval.evaluation.timing import Timing
 from handoff_eval.tracking.entries import Entry, File, Metric, estimate_metrics
 
 

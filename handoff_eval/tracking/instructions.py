@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from handoff_eval.evaluation.ablation import Ablation
-from handoff_eval.evaluation.tuning_result import Tuning
-from handoff_eval.evaluation.versions import VersionComparison
+from handoff_eval.evaluation.wordings.ablation import Ablation
+from handoff_eval.evaluation.wordings.tuning_result import Tuning
+from handoff_eval.evaluation.wordings.versions import VersionComparison
 from handoff_eval.tracking.prompts import PromptVersion
 from handoff_eval.tracking.results import log_result
 from handoff_eval.tracking.store import EXPERIMENT

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handoff_eval.conversation import Split
-from handoff_eval.evaluation.analysis import Analysis
-from handoff_eval.evaluation.comparison import Comparison
-from handoff_eval.evaluation.plots import shown_arm
-from handoff_eval.evaluation.report import render_report
-from handoff_eval.evaluation.report_errors import Errors
+from handoff_eval.evaluation.comparison.plots import shown_arm
+from handoff_eval.evaluation.comparison.result import Comparison
+from handoff_eval.evaluation.findings.analysis import Analysis
+from handoff_eval.evaluation.pages.errors import Errors
+from handoff_eval.evaluation.pages.report import render_report
 from handoff_eval.handoff import Handoff
 from handoff_eval.settings import project_root
 from handoff_eval.tracking.entries import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from handoff_eval.evaluation.pages.result_page import render_result
 from handoff_eval.evaluation.result import Result
-from handoff_eval.evaluation.result_page import render_result
 from handoff_eval.settings import project_root
 from handoff_eval.tracking.entries import Entry, File, Param, Tag, origin_tags
 from handoff_eval.tracking.findings import result_entries

@@ -7,10 +7,14 @@ from typing import Any
 
 from handoff_eval.conversation import Split
 from handoff_eval.errors import LeakageError, SettingsError
-from handoff_eval.evaluation.deployment import deployment_prevalence
 from handoff_eval.evaluation.threshold_difference import Flip
-from handoff_eval.evaluation.versions import VersionComparison, compare_versions, word_changes
-from handoff_eval.evaluation.wordings import Build, Wordings
+from handoff_eval.evaluation.volume.deployment import deployment_prevalence
+from handoff_eval.evaluation.wordings.scores import Build, Wordings
+from handoff_eval.evaluation.wordings.versions import (
+    VersionComparison,
+    compare_versions,
+    word_changes,
+)
 from handoff_eval.handoff import Handoff
 from handoff_eval.transcripts.read import Dataset
 from handoff_eval.workbench.findings import findings_of, findings_table

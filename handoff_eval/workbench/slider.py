@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from handoff_eval.conversation import Split
-from handoff_eval.evaluation.budget import choose_operating_point
-from handoff_eval.evaluation.evidence import Verdict, gather, try_promises
 from handoff_eval.evaluation.intervals import Estimate
 from handoff_eval.evaluation.operating_point import OperatingPoint
+from handoff_eval.evaluation.promise.budget import choose_operating_point
+from handoff_eval.evaluation.promise.evidence import Verdict, gather, try_promises
+from handoff_eval.evaluation.promise.threshold_curve import ThresholdCurve, threshold_curve
 from handoff_eval.evaluation.scored import ScoredSplit
-from handoff_eval.evaluation.threshold_curve import ThresholdCurve, threshold_curve
 from handoff_eval.evaluation.traffic import ScoredTraffic
 from handoff_eval.handoff import Budget
 from handoff_eval.workbench.curves import (

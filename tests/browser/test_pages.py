@@ -18,8 +18,8 @@ import uvicorn
 
 from handoff_eval.conversation import Reason, Split
 from handoff_eval.encoders.minilm import cached_minilm
-from handoff_eval.evaluation.audit import estimate_recall
-from handoff_eval.evaluation.audit_plan import make_plan
+from handoff_eval.evaluation.audit.estimate import estimate_recall
+from handoff_eval.evaluation.audit.plan import make_plan
 from handoff_eval.evaluation.decision_log import read_decision_log
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.handoff import read_handoffs

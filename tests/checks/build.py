@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from handoff_eval.conversation import Conversation, Customer, Label, Reason, Role, Split, Turn
-from handoff_eval.evaluation.check import CHECKS
 from handoff_eval.evaluation.checks.base import CannotRun, Finding, Inputs
+from handoff_eval.evaluation.checks.check import CHECKS
 from handoff_eval.transcripts.read import Dataset
 from handoff_eval.transcripts.refusals import Refusal
 

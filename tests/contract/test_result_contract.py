@@ -11,24 +11,24 @@ import numpy as np
 import pytest
 
 from handoff_eval.conversation import Split
-from handoff_eval.evaluation.ablation import ablate
-from handoff_eval.evaluation.analysis import Timings
-from handoff_eval.evaluation.audit import estimate_recall
-from handoff_eval.evaluation.gate import gate
+from handoff_eval.evaluation.audit.estimate import estimate_recall
+from handoff_eval.evaluation.findings.analysis import Timings
+from handoff_eval.evaluation.findings.reliability import measure_reliability
+from handoff_eval.evaluation.findings.slices import measure_slices
+from handoff_eval.evaluation.findings.timing import measure_timing
+from handoff_eval.evaluation.gate.gate import gate
 from handoff_eval.evaluation.intervals import Estimate
-from handoff_eval.evaluation.learning_result import LearningCurve
+from handoff_eval.evaluation.learning.result import LearningCurve
 from handoff_eval.evaluation.look import NARROW, WIDE
-from handoff_eval.evaluation.prevalence import estimate_prevalence
-from handoff_eval.evaluation.reliability import measure_reliability
+from handoff_eval.evaluation.pages.result_page import render_result
 from handoff_eval.evaluation.result import Result
-from handoff_eval.evaluation.result_page import render_result
-from handoff_eval.evaluation.set_objective import Objective
-from handoff_eval.evaluation.slices import measure_slices
-from handoff_eval.evaluation.timing import measure_timing
-from handoff_eval.evaluation.tuning import tune_instruction
-from handoff_eval.evaluation.tuning_tries import TriesLedger
-from handoff_eval.evaluation.versions import compare_versions
-from handoff_eval.evaluation.wordings import Wordings
+from handoff_eval.evaluation.volume.prevalence import estimate_prevalence
+from handoff_eval.evaluation.wordings.ablation import ablate
+from handoff_eval.evaluation.wordings.scores import Wordings
+from handoff_eval.evaluation.wordings.set_objective import Objective
+from handoff_eval.evaluation.wordings.tuning import tune_instruction
+from handoff_eval.evaluation.wordings.tuning_tries import TriesLedger
+from handoff_eval.evaluation.wordings.versions import compare_versions
 from handoff_eval.tracking.entries import File, Metric
 from handoff_eval.tracking.findings import result_entries
 from tests.unit import (

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from handoff_eval.encoders.static import REVISION
-from handoff_eval.evaluation.arm_scores import Arm
-from handoff_eval.evaluation.compare import compare
-from handoff_eval.evaluation.comparison import Comparison
+from handoff_eval.evaluation.comparison.arm_scores import Arm
+from handoff_eval.evaluation.comparison.compare import compare
+from handoff_eval.evaluation.comparison.result import Comparison
 from handoff_eval.handoff import Budget, Handoff
 from handoff_eval.production.draft import draft_entries
 from handoff_eval.tracking.log import log_comparison

@@ -13,7 +13,7 @@ import pytest
 from handoff_eval.cli.main import main
 from handoff_eval.encoders.static import REVISION
 from handoff_eval.errors import BundleError, DataError, ParityError, SettingsError
-from handoff_eval.evaluation.arm_scores import Arm
+from handoff_eval.evaluation.comparison.arm_scores import Arm
 from handoff_eval.evaluation.replay import Replay
 from handoff_eval.evaluation.replay_table import replay_from_csv
 from handoff_eval.production.bundle import read_bundle

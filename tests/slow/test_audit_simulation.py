@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.audit_simulation import simulate
-from handoff_eval.evaluation.audit_plan import Design
+from handoff_eval.evaluation.audit.plan import Design
 
 
 @pytest.mark.slow

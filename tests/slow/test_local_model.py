@@ -20,7 +20,7 @@ import pytest
 from handoff_eval.conversation import Split
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.errors import EndpointError, MissingExtraError
-from handoff_eval.evaluation.llm_arms import LlmArms, LlmPlan
+from handoff_eval.evaluation.comparison.llm_arms import LlmArms, LlmPlan
 from handoff_eval.evaluation.replay import replay
 from handoff_eval.handoff import DEFAULT_INSTRUCTION
 from handoff_eval.llm import local

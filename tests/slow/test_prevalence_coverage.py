@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from handoff_eval.evaluation.prevalence import estimate_prevalence
+from handoff_eval.evaluation.volume.prevalence import estimate_prevalence
 from tests.unit.test_prevalence import drawn
 
 DRAWS, WANTED = 200, 0.90

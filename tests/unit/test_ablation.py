@@ -8,9 +8,9 @@ import pytest
 
 from handoff_eval.conversation import Split
 from handoff_eval.errors import DataError, LeakageError
-from handoff_eval.evaluation.ablation import Ablation, ablate
-from handoff_eval.evaluation.versions import compare_versions, word_changes
-from handoff_eval.evaluation.wordings import Wordings
+from handoff_eval.evaluation.wordings.ablation import Ablation, ablate
+from handoff_eval.evaluation.wordings.scores import Wordings
+from handoff_eval.evaluation.wordings.versions import compare_versions, word_changes
 from handoff_eval.handoff import Budget
 from tests.wordings import LastWordTrigger, word_dataset
 

@@ -10,11 +10,11 @@ import pytest
 
 from handoff_eval.conversation import Split
 from handoff_eval.encoders.hashing import HashingEncoder
-from handoff_eval.evaluation.analysis import Analysis, analyse
-from handoff_eval.evaluation.arm_scores import Arm
-from handoff_eval.evaluation.compare import compare
-from handoff_eval.evaluation.comparison import Comparison
-from handoff_eval.evaluation.report import render_report
+from handoff_eval.evaluation.comparison.arm_scores import Arm
+from handoff_eval.evaluation.comparison.compare import compare
+from handoff_eval.evaluation.comparison.result import Comparison
+from handoff_eval.evaluation.findings.analysis import Analysis, analyse
+from handoff_eval.evaluation.pages.report import render_report
 from handoff_eval.evaluation.traffic import Traffic
 from handoff_eval.handoff import Budget
 from handoff_eval.tracking.entries import File, Metric

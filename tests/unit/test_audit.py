@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from handoff_eval.errors import DataError, SettingsError
-from handoff_eval.evaluation.audit import estimate_recall, gamma_limits
-from handoff_eval.evaluation.audit_plan import (
+from handoff_eval.evaluation.audit.estimate import estimate_recall, gamma_limits
+from handoff_eval.evaluation.audit.plan import (
     AuditPlan,
     AuditRow,
     Design,
@@ -26,7 +26,7 @@ from handoff_eval.evaluation.audit_plan import (
     read_plan,
     strata_sizes,
 )
-from handoff_eval.evaluation.audit_size import reviews_needed, simulate_found
+from handoff_eval.evaluation.audit.size import reviews_needed, simulate_found
 from handoff_eval.evaluation.decision_log import LoggedConversation, read_decision_log
 
 LOG = [LoggedConversation(f"c{i}", i < 20, 1 - i / 1000) for i in range(1000)]

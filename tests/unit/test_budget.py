@@ -12,14 +12,14 @@ from scipy.stats import binom
 
 from handoff_eval.conversation import Split
 from handoff_eval.errors import DataError, LeakageError
-from handoff_eval.evaluation.budget import choose_operating_point
-from handoff_eval.evaluation.evidence import gather, try_promises
 from handoff_eval.evaluation.exact import largest_count, positives_needed
 from handoff_eval.evaluation.operating_point import OperatingPoint
+from handoff_eval.evaluation.promise.budget import choose_operating_point
+from handoff_eval.evaluation.promise.evidence import gather, try_promises
+from handoff_eval.evaluation.promise.units import lowest_of_each, one_per_customer, thinned
 from handoff_eval.evaluation.replay import Replay
 from handoff_eval.evaluation.scored import ScoredSplit
 from handoff_eval.evaluation.traffic import ScoredTraffic
-from handoff_eval.evaluation.units import lowest_of_each, one_per_customer, thinned
 from handoff_eval.handoff import Budget
 from tests.builders import scored
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from handoff_eval.conversation import LabeledConversation, Split
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.errors import DataError, LeakageError, SettingsError
-from handoff_eval.evaluation.arm_scores import Arm, sample_conversations
-from handoff_eval.evaluation.compare import compare
-from handoff_eval.evaluation.llm_arms import LlmArms, LlmPlan
+from handoff_eval.evaluation.comparison.arm_scores import Arm, sample_conversations
+from handoff_eval.evaluation.comparison.compare import compare
+from handoff_eval.evaluation.comparison.llm_arms import LlmArms, LlmPlan
 from handoff_eval.evaluation.replay import replay
 from handoff_eval.handoff import Budget
 from handoff_eval.settings import Price

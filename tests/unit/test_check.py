@@ -15,7 +15,7 @@ import pytest
 from handoff_eval.cli import check as command
 from handoff_eval.conversation import Split
 from handoff_eval.errors import DataError, MissingExtraError, SettingsError
-from handoff_eval.evaluation.check import CHECKS, blocking_findings, check_dataset
+from handoff_eval.evaluation.checks.check import CHECKS, blocking_findings, check_dataset
 from handoff_eval.transcripts.read import Dataset, read_dataset
 from handoff_eval.transcripts.write import write_dataset
 from tests.checks.build import answers, dataset, talks

@@ -12,8 +12,8 @@ import pytest
 from handoff_eval.cli.main import main
 from handoff_eval.conversation import Label, Reason, Split
 from handoff_eval.errors import DataError
-from handoff_eval.evaluation.evidence import gather
-from handoff_eval.evaluation.units import thinned
+from handoff_eval.evaluation.promise.evidence import gather
+from handoff_eval.evaluation.promise.units import thinned
 from handoff_eval.handoff import Budget
 from handoff_eval.production.feedback.collect import Collected, collect, write_collected
 from handoff_eval.production.feedback.logged import Logged, read_logged

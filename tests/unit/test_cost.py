@@ -10,8 +10,8 @@ import pytest
 from handoff_eval.conversation import Split
 from handoff_eval.errors import LeakageError, SettingsError
 from handoff_eval.evaluation.calibration import probability_at
-from handoff_eval.evaluation.cost import expected_cost, implied_cost_ratio, ratio_sentence
 from handoff_eval.evaluation.operating_point import OperatingPoint
+from handoff_eval.evaluation.promise.cost import expected_cost, implied_cost_ratio, ratio_sentence
 from handoff_eval.evaluation.scored import ScoredSplit, measure
 from handoff_eval.handoff import Budget
 from tests.builders import scored

@@ -11,12 +11,12 @@ import pytest
 
 from handoff_eval.conversation import Conversation, LabeledConversation, Reason, Split
 from handoff_eval.errors import DataError, LeakageError
-from handoff_eval.evaluation.daily_counts import DailyCounts, Pattern, draw_counts
-from handoff_eval.evaluation.forecast import forecast_volume, rate_draws
-from handoff_eval.evaluation.forecast_backtest import backtest
-from handoff_eval.evaluation.forecast_result import Forecast
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.traffic import ScoredTraffic
+from handoff_eval.evaluation.volume.backtest import backtest
+from handoff_eval.evaluation.volume.daily_counts import DailyCounts, Pattern, draw_counts
+from handoff_eval.evaluation.volume.forecast import forecast_volume, rate_draws
+from handoff_eval.evaluation.volume.forecast_result import Forecast
 from handoff_eval.handoff import Budget
 from tests.builders import labeled, scored, talk
 

@@ -11,8 +11,8 @@ import pytest
 from handoff_eval.cli.main import main
 from handoff_eval.conversation import Split
 from handoff_eval.errors import DataError
-from handoff_eval.evaluation.gate import gate, largest_difference, mcnemar
-from handoff_eval.evaluation.gate_result import GateReport
+from handoff_eval.evaluation.gate.gate import gate, largest_difference, mcnemar
+from handoff_eval.evaluation.gate.verdict import GateReport
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.production.bundle import write_bundle
 from handoff_eval.tracking.store import Store, open_client

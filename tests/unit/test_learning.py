@@ -13,8 +13,8 @@ from handoff_eval.conversation import LabeledConversation, Split
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.intervals import Estimate
-from handoff_eval.evaluation.learning import learning_curve
-from handoff_eval.evaluation.learning_result import LearningCurve, LearningPoint
+from handoff_eval.evaluation.learning.curve import learning_curve
+from handoff_eval.evaluation.learning.result import LearningCurve, LearningPoint
 from handoff_eval.handoff import Budget
 from handoff_eval.transcripts.read import Dataset
 from handoff_eval.trigger import Trigger

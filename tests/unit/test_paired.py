@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handoff_eval.conversation import Split
-from handoff_eval.evaluation.paired import (
+from handoff_eval.evaluation.comparison.paired import (
     all_pairs,
     holm,
     paired_difference,

@@ -12,15 +12,16 @@ import pytest
 
 from handoff_eval.conversation import Split
 from handoff_eval.errors import MissingExtraError
-from handoff_eval.evaluation.comparison import Comparison
-from handoff_eval.evaluation.intervals import Estimate
-from handoff_eval.evaluation.look import NARROW, SHAPES, WIDE, Picture, arm_words
-from handoff_eval.evaluation.plots import (
+from handoff_eval.evaluation.comparison.arms_look import arm_words
+from handoff_eval.evaluation.comparison.plots import (
     deployed_curve,
     precision_band,
     precision_recall_plot,
     volume_recall_plot,
 )
+from handoff_eval.evaluation.comparison.result import Comparison
+from handoff_eval.evaluation.intervals import Estimate
+from handoff_eval.evaluation.look import NARROW, SHAPES, WIDE, Picture
 from handoff_eval.evaluation.replay import Replay
 from handoff_eval.evaluation.scored import ScoredSplit
 
@@ -151,7 +152,7 @@ def test_arms_differ_by_shape_as_well_as_colour() -> None:
 
 def test_importing_the_plots_loads_no_altair() -> None:
     """Importing does nothing: altair is loaded by the first picture."""
-    program = "import sys, handoff_eval.evaluation.plots; print('altair' in sys.modules)"
+    program = "import sys, handoff_eval.evaluation.comparison.plots; print('altair' in sys.modules)"
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from handoff_eval.conversation import Split
-from handoff_eval.evaluation.deployment import find_prevalence
-from handoff_eval.evaluation.prevalence import em_prevalence, estimate_prevalence, rogan_gladen
 from handoff_eval.evaluation.scored import ScoredSplit
 from handoff_eval.evaluation.traffic import ScoredTraffic
+from handoff_eval.evaluation.volume.deployment import find_prevalence
+from handoff_eval.evaluation.volume.prevalence import (
+    em_prevalence,
+    estimate_prevalence,
+    rogan_gladen,
+)
 from handoff_eval.handoff import Budget
 from tests.builders import scored
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from handoff_eval.conversation import Reason, Role, Split, Turn
 from handoff_eval.errors import EndpointError, SettingsError
-from handoff_eval.evaluation.arm_scores import sample_conversations
-from handoff_eval.evaluation.line_up import RECORDED_REPLIES
+from handoff_eval.evaluation.comparison.arm_scores import sample_conversations
+from handoff_eval.evaluation.comparison.line_up import RECORDED_REPLIES
 from handoff_eval.evaluation.replay import replay
 from handoff_eval.handoff import read_handoffs
 from handoff_eval.llm.local import MODEL_NAME, MODEL_SHA256

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handoff_eval.conversation import Split
-from handoff_eval.evaluation.reliability import measure_reliability
+from handoff_eval.evaluation.findings.reliability import measure_reliability
 from tests.builders import scored
 
 

@@ -11,10 +11,11 @@ import pytest
 
 from handoff_eval.conversation import Split
 from handoff_eval.evaluation import look
-from handoff_eval.evaluation.comparison import ArmResult, Comparison
+from handoff_eval.evaluation.comparison.result import ArmResult, Comparison
+from handoff_eval.evaluation.findings.mistakes import Mistake, missed_handoffs, needless_emails
 from handoff_eval.evaluation.intervals import Estimate
-from handoff_eval.evaluation.mistakes import Mistake, missed_handoffs, needless_emails
-from handoff_eval.evaluation.report import headline, render_report, sample_note
+from handoff_eval.evaluation.pages import report
+from handoff_eval.evaluation.pages.report import headline, render_report, sample_note
 from handoff_eval.transcripts.read import Dataset
 from tests.builders import CERTIFICATE, labeled, talk
 from tests.conftest import SECRET
@@ -260,7 +261,7 @@ def test_foreign_conversations_are_refused(comparison: Comparison, dataset: Data
 
 def test_dark_page_restates_every_colour_of_the_drawings() -> None:
     """The page's styles name the colours that the drawings use for ink, paper and lines."""
-    template = Path(look.__file__).with_name("page.css").read_text(encoding="utf-8")
+    template = Path(report.__file__).with_name("page.css").read_text(encoding="utf-8")
 
     for colour in (look.INK, look.MUTED, look.PAPER):
         assert f'[fill="{colour}"]' in template

@@ -10,10 +10,10 @@ import pytest
 from handoff_eval.cli.main import main
 from handoff_eval.conversation import Split
 from handoff_eval.errors import DataError, SettingsError
-from handoff_eval.evaluation.comparison import Comparison
-from handoff_eval.evaluation.plots import shown_arm
-from handoff_eval.evaluation.report import render_report
-from handoff_eval.evaluation.report_errors import BEGIN, END, Errors
+from handoff_eval.evaluation.comparison.plots import shown_arm
+from handoff_eval.evaluation.comparison.result import Comparison
+from handoff_eval.evaluation.pages.errors import BEGIN, END, Errors
+from handoff_eval.evaluation.pages.report import render_report
 from handoff_eval.handoff import Handoff
 from handoff_eval.tracking.log import log_comparison
 from handoff_eval.tracking.report import fetch_report

@@ -12,10 +12,10 @@ from scipy.stats import fisher_exact
 
 from handoff_eval.conversation import Conversation, Customer, Reason, Split
 from handoff_eval.errors import LeakageError
-from handoff_eval.evaluation.language import language_of
+from handoff_eval.evaluation.findings.language import language_of
+from handoff_eval.evaluation.findings.slice_variables import slice_variables
+from handoff_eval.evaluation.findings.slices import measure_slices
 from handoff_eval.evaluation.operating_point import OperatingPoint
-from handoff_eval.evaluation.slice_variables import slice_variables
-from handoff_eval.evaluation.slices import measure_slices
 from tests.builders import labeled, scored, talk
 
 POINT = OperatingPoint("arm", 0.5, Split.TUNE, None, "test")

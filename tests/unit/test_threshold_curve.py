@@ -9,10 +9,10 @@ import pytest
 
 from handoff_eval.conversation import Split
 from handoff_eval.errors import LeakageError
-from handoff_eval.evaluation.cost import expected_cost
 from handoff_eval.evaluation.operating_point import OperatingPoint
+from handoff_eval.evaluation.promise.cost import expected_cost
+from handoff_eval.evaluation.promise.threshold_curve import threshold_curve
 from handoff_eval.evaluation.scored import ScoredSplit, measure
-from handoff_eval.evaluation.threshold_curve import threshold_curve
 from handoff_eval.evaluation.traffic import ScoredTraffic
 from handoff_eval.handoff import Budget
 from tests.builders import scored

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from handoff_eval.conversation import LabeledConversation, Split
 from handoff_eval.errors import LeakageError
-from handoff_eval.evaluation.golden_transfer import golden_transfer
+from handoff_eval.evaluation.findings.golden_transfer import golden_transfer
+from handoff_eval.evaluation.findings.timing import Timing, measure_timing
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.evaluation.replay import Replay
 from handoff_eval.evaluation.scored import ScoredSplit
-from handoff_eval.evaluation.timing import Timing, measure_timing
 from tests.builders import labeled, talk
 
 POINT = OperatingPoint("hand", 0.5, Split.TUNE, None, "test")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from handoff_eval.encoders.hashing import HashingEncoder
-from handoff_eval.evaluation.mistakes import Mistake
-from handoff_eval.evaluation.topic_names import distinctiveness
-from handoff_eval.evaluation.topics import Topics, group_by_topic
+from handoff_eval.evaluation.findings.mistakes import Mistake
+from handoff_eval.evaluation.findings.topic_names import distinctiveness
+from handoff_eval.evaluation.findings.topics import Topics, group_by_topic
 from tests.builders import labeled, talk
 
 PARCELS = ["where is my parcel today", "my parcel is late", "parcel number says lost parcel",

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import pytest
 
 from handoff_eval.conversation import Split
-from handoff_eval.evaluation.arm_scores import Arm
-from handoff_eval.evaluation.compare import compare
-from handoff_eval.evaluation.comparison import ArmResult
-from handoff_eval.evaluation.mistakes import verdicts
+from handoff_eval.evaluation.comparison.arm_scores import Arm
+from handoff_eval.evaluation.comparison.compare import compare
+from handoff_eval.evaluation.comparison.result import ArmResult
+from handoff_eval.evaluation.findings.mistakes import verdicts
 from handoff_eval.handoff import Budget, Handoff
 from handoff_eval.llm.cost import Meter
 from handoff_eval.tracking.asked import decision_entries

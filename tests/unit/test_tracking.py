@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from handoff_eval.errors import SettingsError
-from handoff_eval.evaluation.comparison import Comparison
+from handoff_eval.evaluation.comparison.result import Comparison
 from handoff_eval.handoff import Handoff
 from handoff_eval.tracking.entries import HEADLINE
 from handoff_eval.tracking.log import log_comparison

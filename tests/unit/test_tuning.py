@@ -10,12 +10,12 @@ import pytest
 
 from handoff_eval.conversation import Split
 from handoff_eval.errors import EndpointError, SettingsError
-from handoff_eval.evaluation.reflection import Reflect, customer_folds, reflector
-from handoff_eval.evaluation.set_objective import Objective
-from handoff_eval.evaluation.tuning import EDITS_ONLY, tune_instruction
-from handoff_eval.evaluation.tuning_result import Candidate, Tuning, pareto_front
-from handoff_eval.evaluation.tuning_tries import TriesLedger
-from handoff_eval.evaluation.wordings import Wordings
+from handoff_eval.evaluation.wordings.reflection import Reflect, customer_folds, reflector
+from handoff_eval.evaluation.wordings.scores import Wordings
+from handoff_eval.evaluation.wordings.set_objective import Objective
+from handoff_eval.evaluation.wordings.tuning import EDITS_ONLY, tune_instruction
+from handoff_eval.evaluation.wordings.tuning_result import Candidate, Tuning, pareto_front
+from handoff_eval.evaluation.wordings.tuning_tries import TriesLedger
 from handoff_eval.handoff import Budget
 from handoff_eval.llm.asker import ModelAsker
 from handoff_eval.llm.endpoint import RemoteModel

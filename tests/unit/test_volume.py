@@ -17,8 +17,8 @@ from handoff_eval.conversation import Label, Reason
 from handoff_eval.decision import Decision
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.errors import DataError
-from handoff_eval.evaluation.audit import estimate_recall
-from handoff_eval.evaluation.audit_plan import AuditPlan, make_plan
+from handoff_eval.evaluation.audit.estimate import estimate_recall
+from handoff_eval.evaluation.audit.plan import AuditPlan, make_plan
 from handoff_eval.evaluation.decision_log import read_decision_log
 from handoff_eval.handoff import Budget, Handoff
 from handoff_eval.hours import BusinessHours

@@ -11,7 +11,7 @@ import pytest
 from handoff_eval.conversation import Label, LabeledConversation, Split
 from handoff_eval.decision import Decision
 from handoff_eval.errors import DataError, LeakageError, SettingsError
-from handoff_eval.evaluation.wordings import Wordings
+from handoff_eval.evaluation.wordings.scores import Wordings
 from handoff_eval.handoff import Budget, Handoff
 from handoff_eval.trigger import Explanation
 from handoff_eval.workbench import (

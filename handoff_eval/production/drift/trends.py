@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from handoff_eval.conversation import Conversation, Reason
 from handoff_eval.decision import Decision
-from handoff_eval.evaluation.audit import gamma_limits
+from handoff_eval.evaluation.audit.estimate import gamma_limits
 from handoff_eval.evaluation.intervals import LEVEL, Estimate, clopper_pearson
 from handoff_eval.production.drift.log import LogRow
 from handoff_eval.summaries.metrics import score_summary

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from handoff_eval.conversation import Conversation, Label
 from handoff_eval.errors import DataError
-from handoff_eval.evaluation.audit_plan import AuditPlan
+from handoff_eval.evaluation.audit.plan import AuditPlan
 from handoff_eval.production.drift.log import LogRow
 from handoff_eval.production.feedback.logged import Logged
 from handoff_eval.production.feedback.reviews import ANSWERED, Reviews

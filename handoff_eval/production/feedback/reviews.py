@@ -13,7 +13,7 @@ from pathlib import Path
 
 from handoff_eval.conversation import Label
 from handoff_eval.errors import DataError
-from handoff_eval.evaluation.audit_plan import AuditPlan
+from handoff_eval.evaluation.audit.plan import AuditPlan
 from handoff_eval.production.drift.log import LogRow
 from handoff_eval.transcripts.jsonl import read_objects
 from handoff_eval.transcripts.parse import parse_label

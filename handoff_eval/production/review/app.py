@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from handoff_eval.conversation import Reason
 from handoff_eval.errors import DataError, SettingsError
-from handoff_eval.evaluation.pages import template
+from handoff_eval.evaluation.pages.template import template
 from handoff_eval.production.feedback.reviews import ANSWERED
 from handoff_eval.production.review.access import Access
 from handoff_eval.production.review.forms import CLOSE, Form, read_mark, read_name

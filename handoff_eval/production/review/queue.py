@@ -11,7 +11,7 @@ from pathlib import Path
 
 from handoff_eval.conversation import Conversation, Label, Reason
 from handoff_eval.errors import DataError
-from handoff_eval.evaluation.audit_plan import AuditPlan
+from handoff_eval.evaluation.audit.plan import AuditPlan
 from handoff_eval.production.feedback.logged import Logged
 from handoff_eval.production.feedback.reviews import ANSWERED, read_reviews
 from handoff_eval.transcripts.label_store import save_labels

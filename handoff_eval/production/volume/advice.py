@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from math import isnan
 
-from handoff_eval.evaluation.audit import AuditEstimate
+from handoff_eval.evaluation.audit.estimate import AuditEstimate
 from handoff_eval.evaluation.intervals import Estimate
 from handoff_eval.handoff import Budget
 from handoff_eval.production.drift.watch import Verdict, Watch

@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from handoff_eval.evaluation.audit import AuditEstimate
-from handoff_eval.evaluation.pages import template
-from handoff_eval.evaluation.report_pictures import sized_pictures
+from handoff_eval.evaluation.audit.estimate import AuditEstimate
+from handoff_eval.evaluation.pages.pictures import sized_pictures
+from handoff_eval.evaluation.pages.template import template
 from handoff_eval.handoff import Handoff
 from handoff_eval.production.drift.picture import trends_plot, watch_plot
 from handoff_eval.production.drift.watch import Watch

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from handoff_eval.conversation import Conversation, Label, LabeledConversation
 from handoff_eval.encoders.base import Encoder
-from handoff_eval.evaluation.mistakes import Mistake
-from handoff_eval.evaluation.topics import Topic, group_by_topic
+from handoff_eval.evaluation.findings.mistakes import Mistake
+from handoff_eval.evaluation.findings.topics import Topic, group_by_topic
 from handoff_eval.production.drift.log import LogRow
 from handoff_eval.transcripts.mask import masked
 

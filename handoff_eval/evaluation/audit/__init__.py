@@ -1,0 +1,1 @@
+"""What was missed among what was never sent: a sample of it, and what that says."""

@@ -1,0 +1,1 @@
+"""Every arm on the same conversations, at the same budget."""

@@ -1,0 +1,1 @@
+"""What stands beside a comparison: timing, slices, topics of the mistakes, calibration."""

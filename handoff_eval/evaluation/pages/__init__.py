@@ -1,0 +1,1 @@
+"""Self-contained HTML pages of comparisons and findings, and their templates."""

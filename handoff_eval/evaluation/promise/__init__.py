@@ -1,0 +1,1 @@
+"""The promise that a threshold keeps: the budget, its evidence, its price, and the ways out."""
