@@ -99,6 +99,14 @@ class SummaryScore:
         """How long the summary takes to read at 238 words a minute."""
         return 60 * self.words / WORDS_A_MINUTE
 
+    def faults(self) -> tuple[str, ...]:
+        """Return in words what is invented, unsupported or put into the wrong mouth."""
+        return (
+            *(f"invented {claim.text!r}" for claim in self.invented),
+            *(f"unsupported {one.text!r}" for one in self.unsupported),
+            *(f"wrong speaker of {one.text!r}" for one in self.swapped),
+        )
+
 
 def score_summary(
     statements: Sequence[Statement],

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from handoff_eval.conversation import LabeledConversation, Role
 from handoff_eval.decision import Decision
 from handoff_eval.encoders.base import Encoder
+from handoff_eval.evaluation.findings.mistakes import VERDICTS
 from handoff_eval.summaries.metrics import SummaryScore, score_summary
 from handoff_eval.summaries.moment import labelled_decision
 from handoff_eval.summaries.summary import Statement, Summarizer
@@ -74,13 +75,7 @@ def decision_scorers() -> list[Scorer]:
 
     def handoff_right(outputs: Row, expectations: Row) -> Feedback:
         needed, fired = bool(expectations["handoff"]), bool(outputs["fired"])
-        words = {
-            (True, True): "caught",
-            (True, False): "missed handoff",
-            (False, True): "needless email",
-            (False, False): "rightly silent",
-        }
-        return Feedback(value=needed == fired, rationale=words[needed, fired])
+        return Feedback(value=needed == fired, rationale=VERDICTS[needed, fired])
 
     def handoff_on_time(outputs: Row, expectations: Row) -> Feedback | None:
         if not expectations["handoff"]:
@@ -153,10 +148,7 @@ def summary_scorers(dataset: Dataset, *, encoder: Encoder | None = None) -> list
         return Feedback(value=found.coverage, rationale=f"missing: {missing or 'nothing'}")
 
     def summary_flawless(inputs: Row, outputs: Row) -> Feedback:
-        found = score(inputs, outputs)
-        faults = [f"invented {claim.text!r}" for claim in found.invented]
-        faults += [f"unsupported {one.text!r}" for one in found.unsupported]
-        faults += [f"wrong speaker {one.text!r}" for one in found.swapped]
+        faults = score(inputs, outputs).faults()
         return Feedback(value=not faults, rationale="; ".join(faults) or "nothing wrong")
 
     return [scorer(summary_coverage), scorer(summary_flawless)]

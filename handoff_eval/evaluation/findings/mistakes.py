@@ -8,6 +8,14 @@ from dataclasses import dataclass
 from handoff_eval.conversation import LabeledConversation
 from handoff_eval.evaluation.comparison.result import ArmResult
 
+VERDICTS = {
+    (True, True): "caught",
+    (True, False): "missed handoff",
+    (False, True): "needless email",
+    (False, False): "rightly silent",
+}
+"""In words, by whether a handoff was needed and whether the email was sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
@@ -64,15 +72,9 @@ def verdicts(arm: ArmResult) -> dict[str, str]:
 
     `caught` and `rightly silent` are right, `missed handoff` and `needless email` are not.
     """
-    words = {
-        (True, True): "caught",
-        (True, False): "missed handoff",
-        (False, True): "needless email",
-        (False, False): "rightly silent",
-    }
     fired = arm.test.peak >= arm.point.threshold
     cases = zip(arm.test.replay.ids, arm.test.positive, fired, strict=True)
-    return {i: words[bool(needed), bool(sent)] for i, needed, sent in cases}
+    return {i: VERDICTS[bool(needed), bool(sent)] for i, needed, sent in cases}
 
 
 def _mistakes(
