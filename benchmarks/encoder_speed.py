@@ -20,7 +20,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper, save
 
 from handoff_eval.conversation import Role
@@ -28,6 +27,7 @@ from handoff_eval.encoders import onnx_encoder
 from handoff_eval.encoders.cache import CachedEncoder
 from handoff_eval.encoders.minilm import load_minilm, load_minilm_int8, weights_folder
 from handoff_eval.encoders.onnx_encoder import MAX_TOKENS, OnnxEncoder
+from handoff_eval.encoders.runtime import onnxruntime
 from handoff_eval.transcripts.read import read_dataset
 
 SETS = ("star_out_of_scope", "tweetsumm", "uss_sgd", "tau_transfer")
@@ -89,7 +89,10 @@ def product(folder: Path, threads: int, *, int8: bool) -> tuple[Run, float]:
 
 def dynamic(exact: OnnxEncoder, folder: Path, threads: int) -> OnnxEncoder:
     """Return the encoder as ONNX Runtime's own dynamic quantisation makes it."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization import (  # noqa: TID251 - loaded above, and quiet
+        QuantType,
+        quantize_dynamic,
+    )
 
     quantize_dynamic(
         exact.model, folder / "dynamic.onnx", per_channel=True, weight_type=QuantType.QInt8

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+
+from handoff_eval.encoders.runtime import onnxruntime
 
 MAX_TOKENS = 256
 BATCH_TOKENS = 512

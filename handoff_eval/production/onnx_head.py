@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from handoff_eval.conversation import Reason
+from handoff_eval.encoders.runtime import onnxruntime
 from handoff_eval.errors import BundleError
 from handoff_eval.triggers.head import LEAST_CHANCE, EstimatorHead, LinearHead, ReasonHead
 

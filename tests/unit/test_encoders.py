@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -120,3 +123,23 @@ def test_a_scheduler_says_how_many_cores_there_are(monkeypatch: pytest.MonkeyPat
     for other in ("", "0", "many"):
         monkeypatch.setenv("OMP_NUM_THREADS", other)
         assert cores() >= 1
+
+
+def test_onnx_runtime_reports_to_nobody(tmp_path: Path) -> None:
+    """Imported here it leaves no device id and no queue of reports, where on its own it does."""
+    root, left = Path(__file__).parents[2], {}
+    for name, program in (
+        ("ours", "from handoff_eval.encoders.onnx_encoder import onnxruntime as it"),
+        ("own", "import onnxruntime as it"),
+    ):
+        home = tmp_path / name
+        home.mkdir()
+        # Nothing else of the environment, where a sign of CI would keep it quiet by itself.
+        told = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": str(root)}
+        command = [sys.executable, "-c", f"{program}; it.InferenceSession"]
+        subprocess.run(command, env=told, check=True)
+        left[name] = [path.name for path in home.rglob("*") if path.is_file()]
+
+    assert left["ours"] == []
+    if not left["own"]:
+        pytest.skip("this build of ONNX Runtime reports nothing by itself")

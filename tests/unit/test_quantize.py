@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
 from handoff_eval.encoders.quantize import quantize
+from handoff_eval.encoders.runtime import onnxruntime
 
 RNG = np.random.default_rng(0)
 WIDE = np.where(np.arange(16) == 3, 40.0, 1.0).astype(np.float32)
