@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.encoders.cache import forget_texts
     from handoff_eval.encoders.minilm import REVISION
     from handoff_eval.errors import SettingsError
+    from handoff_eval.llm.replies import forget_replies
     from handoff_eval.mail.outbox import is_postgres
     from handoff_eval.production.forget import (
         BEYOND,
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         forget_in_dataset,
         forget_in_reviews,
         forget_in_store,
+        look_into,
     )
     from handoff_eval.settings import cache_dir
     from handoff_eval.tracking.store import locate_store, open_client
@@ -72,8 +74,15 @@ def run(arguments: argparse.Namespace) -> int:
     for folder in arguments.reviews:
         forget_in_reviews(folder, found)
     vectors = cache_dir() / "vectors.sqlite"
-    revisions = [REVISION, *(path.name for path in cache_dir().glob("setfit-*"))]
+    # An encoder that was made here has its revision as the name of its folder.
+    revisions = {REVISION, *(path.name for path in cache_dir().glob("*/"))}
     found.note(f"{vectors}: vectors", forget_texts(vectors, revisions, found.texts))
+    if found.conversations:
+        replies = cache_dir() / "replies.sqlite"
+        found.note(
+            f"{replies}: replies of a language model, all of them, as none says whose it is",
+            forget_replies(replies),
+        )
     store = locate_store()
     if store.artifacts is None:
         found.left.append("the tracking store, which is a server: search its artifacts there")
@@ -82,6 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     if store.database is None or store.database.is_file():
         count = forget_traces(open_client(store), store, arguments.customer, found.conversations)
         found.note(f"{store.uri}: traces", count)
+    if store.database is not None and store.database.is_file():
+        look_into(store.database, arguments.customer, found)
     if arguments.json:
         document = {
             "conversations": sorted(found.conversations),

@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,27 @@ class ReplyStore:
                 f"{self._cache}: expected a cache of replies that can be read and written; got "
                 f"{error}. Delete the file or set HANDOFF_EVAL_CACHE to another folder."
             ) from None
+
+
+def forget_replies(path: Path) -> int:
+    """Empty a cache of replies, its bytes too, and return how many there were.
+
+    Raises
+    ------
+    SettingsError
+        When the cache can't be written.
+    """
+    if not path.is_file():
+        return 0
+    try:
+        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete=ON")
+            removed = connection.execute("DELETE FROM replies").rowcount
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise SettingsError(f"{path}: expected a cache of replies; {error}.") from None
+    return removed
 
 
 def read_recorded(path: Path) -> dict[str, Reply]:

@@ -26,11 +26,10 @@ BEYOND = (
     "what a help desk took over live: ask Intercom or Zendesk to delete it",
     "the weights of triggers that were trained on these conversations, and their thresholds: "
     "train and export again",
-    "replies of a language model, kept under digests of whole prompts without them, and what "
-    "the model's provider kept",
+    "what the provider of a language model kept of what it was asked",
     "backups, snapshots of disks, PostgreSQL's write-ahead log and archives",
-    "what was printed, exported or copied elsewhere: reports with transcripts, notebooks, logs "
-    "written with --log-text",
+    "what was printed, exported or copied elsewhere: exported bundles, scores, reports with "
+    "transcripts, notebooks, logs and runs written with --log-text",
 )
 """What no command can remove, named so that somebody can."""
 
@@ -227,8 +226,13 @@ def forget_in_artifacts(folder: Path, customer: str, found: Forgotten) -> None:
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         if file.suffix == ".csv":
             _rewrite(file, lambda line: _cells(line) & names != set(), found)
-        if _holds(file, names):
-            found.left.append(f"{file} (names them, and is no table: delete its run)")
+        look_into(file, customer, found)
+
+
+def look_into(file: Path, customer: str, found: Forgotten) -> None:
+    """Note a file of a tracking store that names a person or one of their conversations still."""
+    if _holds(file, found.conversations | {customer}):
+        found.left.append(f"{file} (names them, and is no table: delete its run)")
 
 
 def _cells(line: bytes) -> set[str]:

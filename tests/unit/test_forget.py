@@ -15,6 +15,8 @@ from handoff_eval.encoders.cache import CachedEncoder
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.encoders.minilm import REVISION
 from handoff_eval.handoff import Cap, Handoff
+from handoff_eval.llm.question import Reply
+from handoff_eval.llm.replies import ReplyStore
 from handoff_eval.mail.digest import collect_digests
 from handoff_eval.mail.outbox import open_outbox
 from handoff_eval.production.service.engine import Engine, Lane
@@ -119,6 +121,11 @@ def test_dataset_vectors_and_tables_lose_them(
     cache = home / "cache" / "vectors.sqlite"
     vector = CachedEncoder(encoder, cache).encode([said, "hi"])[0].astype("<f4").tobytes()
     before = any(vector in file.read_bytes() for file in cache.parent.iterdir())
+    encoder.revision = f"{REVISION}-int8-0"
+    (home / "cache" / encoder.revision).mkdir()
+    CachedEncoder(encoder, cache).encode([said, "hi"])
+    replies = ReplyStore(cache=home / "cache" / "replies.sqlite")
+    replies.keep("k", Reply(f"They said: {said}", "m", None, None, None, 0.1))
     code = main(["forget", WHO, "--dataset", str(folder), "--json"])
     document = json.loads(capsys.readouterr().out)
     with sqlite3.connect(cache) as connection:
@@ -130,8 +137,10 @@ def test_dataset_vectors_and_tables_lose_them(
     assert [Path(words.split(" (")[0]).name for words in document["left"]] == ["page.html"]
     assert holding(folder, "c-77", WHO, SECRET) == []
     assert (artifacts / "rows.csv").read_text() == "conversation,flaws\nc-78,0\n"
-    assert kept == 1
+    assert kept == 2
     assert before
+    assert replies.find(["k"]) == {}
+    assert holding(cache.parent, SECRET) == []
     assert not any(vector in file.read_bytes() for file in cache.parent.iterdir())
     assert any("emails that were sent" in words for words in document["beyond_reach"])
     assert any("weights" in words for words in document["beyond_reach"])

@@ -1,0 +1,95 @@
+"""What `compare` leaves behind of people: pseudonyms in MLflow, unless the text is asked for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handoff_eval.cli.main import main
+from handoff_eval.conversation import Customer
+from handoff_eval.transcripts.read import Dataset
+from handoff_eval.transcripts.write import write_dataset
+from tests.conftest import empty_project
+from tests.llm_provider import Answer, completion, provider
+
+pytestmark = pytest.mark.medium
+
+NAME, ADDRESS, PHONE, CARD = (
+    "Quenby",
+    "quenby@private.example",
+    "+49 170 5551234",
+    "4111 1111 1111 1111",
+)
+TELLS = f"My name is {NAME}, write to {ADDRESS} or call {PHONE}, my card is {CARD}."
+KNOWN_ADDRESS = "only.in.the.record@private.example"
+PERSONAL = (NAME, ADDRESS, PHONE, CARD, KNOWN_ADDRESS, "private.example")
+BUDGET = [
+    *("--max-emails-per-day", "20", "--min-recall", "0.8"),
+    *("--conversations-per-day", "200", "--prevalence", "0.05"),
+]
+
+
+def of_one_person(dataset: Dataset) -> Dataset:
+    """Return the dataset with somebody named in each first turn, and in the notes on it."""
+    conversations = tuple(
+        replace(
+            conversation,
+            customer=Customer(conversation.customer.id, KNOWN_ADDRESS),
+            turns=(
+                replace(conversation.turns[0], text=f"{conversation.turns[0].text} {TELLS}"),
+                *conversation.turns[1:],
+            ),
+            metadata={"verified_name": NAME},
+        )
+        for conversation in dataset.conversations
+    )
+    labels = tuple(replace(label, note=f"{NAME} asked, {ADDRESS}") for label in dataset.labels)
+    return replace(dataset, conversations=conversations, labels=labels)
+
+
+def says_yes(request: dict[str, Any]) -> Answer:
+    """Answer with what it was told, as a model may, weighing a human call higher."""
+    asked = str(request["messages"]).count("human")
+    return completion(f"Yes: {TELLS}", logprobs=(("Yes", -0.1 * (9 - asked)), ("No", -1.0)))
+
+
+@pytest.mark.parametrize("log_text", [False, True])
+def test_a_comparison_leaves_pseudonyms_unless_text_is_asked_for(
+    dataset: Dataset,
+    mlflow_schema: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    log_text: bool,
+) -> None:
+    """No file of the store, no line printed and no JSON holds a name, address, number or card."""
+    people = of_one_person(dataset)
+    write_dataset(tmp_path / "set", conversations=people.conversations, labels=people.labels)
+    monkeypatch.setenv("HANDOFF_EVAL_CACHE", str(tmp_path / "cache"))
+    with empty_project(mlflow_schema, tmp_path / "home"), provider(says_yes) as served:
+        monkeypatch.setenv("HANDOFF_EVAL_LLM_URL", served.settings.url)
+        monkeypatch.setenv("HANDOFF_EVAL_LLM_MODEL", "tiny")
+        code = main(
+            ["compare", str(tmp_path / "set"), *BUDGET, "--arms", "keyword,words,prompt"]
+            + ["--max-llm-decisions", "60", "--json", str(tmp_path / "home" / "results.json")]
+            + (["--log-text"] if log_text else [])
+        )
+    printed = capsys.readouterr()
+    (tmp_path / "home" / "printed").write_text(printed.out + printed.err)
+
+    assert code == 0
+    assert served.requests
+    files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert len(files) > 20
+    holding = {
+        path.name for path in files if any(word.encode() in path.read_bytes() for word in PERSONAL)
+    }
+    assert holding == ({"mlflow.db"} if log_text else set())
+    if not log_text:
+        database = (tmp_path / "home" / "mlruns" / "mlflow.db").read_bytes()
+        assert re.search(rb"\[name-[0-9a-f]{10}\]", database), "the traces are there, masked"
+        assert re.search(rb"email-[0-9a-f]{10}@masked\.invalid", database)
