@@ -19,13 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port",
         type=int,
         default=2525,
-        help="on 127.0.0.1; 0 takes a free one (default: %(default)s)",
+        help="of the mail server; 0 takes a free one (default: %(default)s)",
     )
     parser.add_argument(
         "--page-port",
         type=int,
         default=8025,
-        help="of the page, on 127.0.0.1; 0 takes a free one (default: %(default)s)",
+        help="of the page; 0 takes a free one (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address of both, such as 0.0.0.0 in a container (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON object a message")
 
@@ -41,8 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     arrivals: queue.SimpleQueue[CaughtEmail] = queue.SimpleQueue()
     with (
-        MailSink(arguments.dir, port=arguments.port, on_arrival=arrivals.put) as sink,
-        serving(arguments.dir, port=arguments.page_port) as page,
+        MailSink(
+            arguments.dir, port=arguments.port, host=arguments.host, on_arrival=arrivals.put
+        ) as sink,
+        serving(arguments.dir, port=arguments.page_port, host=arguments.host) as page,
     ):
         print(
             f"listening on {sink.url}, keeping messages in {sink.folder}, showing them at "

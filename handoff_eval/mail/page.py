@@ -1,8 +1,9 @@
 """The caught emails on a local page: a list, and one email with its HTML shut in.
 
-Listens on loopback alone and answers only to its own name, so that no page in the same browser
-can read it under another one. An email's HTML is shown in a sandboxed frame whose policy lets no
-script run and nothing be fetched; what an email names (a file, a link, a sender) is text.
+Listens on loopback unless told otherwise, and answers only to loopback's own names, so that no
+page in the same browser can read it under another one. An email's HTML is shown in a sandboxed
+frame whose policy lets no script run and nothing be fetched; what an email names (a file, a link,
+a sender) is text.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from urllib.parse import quote
 
 from handoff_eval.errors import SettingsError
 from handoff_eval.evaluation.pages.template import template
-from handoff_eval.mail.sink import read_mailbox
+from handoff_eval.mail.sink import LOOPBACK, read_mailbox
 from handoff_eval.mail.wire import one_line
 
 _COMMON = "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'"
@@ -35,13 +36,15 @@ class NotThere(Exception):  # noqa: N818 - an answer, not an error
 
 
 class MailboxServer(ThreadingHTTPServer):
-    """Serves the emails of one folder on 127.0.0.1.
+    """Serves the emails of one folder.
 
     Parameters
     ----------
     folder : Path
     port : int
         0 takes a free one.
+    host : str
+        Address to listen on; whatever it is, only a request for loopback's names is answered.
 
     Raises
     ------
@@ -51,13 +54,13 @@ class MailboxServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, folder: Path, *, port: int = 0) -> None:
+    def __init__(self, folder: Path, *, port: int = 0, host: str = LOOPBACK) -> None:
         self.folder = folder
         try:
-            super().__init__(("127.0.0.1", port), _Handler)
+            super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
             raise SettingsError(
-                f"Expected a free port on 127.0.0.1; port {port} can't be used ({error}). "
+                f"Expected a free port on {host}; port {port} can't be used ({error}). "
                 "Choose another, or 0 for any that is free."
             ) from None
 
@@ -68,9 +71,9 @@ class MailboxServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(folder: Path, *, port: int = 0) -> Iterator[MailboxServer]:
+def serving(folder: Path, *, port: int = 0, host: str = LOOPBACK) -> Iterator[MailboxServer]:
     """Serve a mailbox on a thread of its own."""
-    with MailboxServer(folder, port=port) as server:
+    with MailboxServer(folder, port=port, host=host) as server:
         thread = threading.Thread(
             target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="mailbox-page"
         )

@@ -24,6 +24,7 @@ from typing import Any
 from handoff_eval.errors import MissingExtraError, SettingsError
 from handoff_eval.mail.wire import one_line
 
+LOOPBACK = "127.0.0.1"
 _NAME = re.compile(r"(\d{6,})-[0-9a-f]{12}\.eml")
 _LARGEST = 64 * 1024 * 1024
 _HEADER_BYTES = 256 * 1024
@@ -59,7 +60,9 @@ class MailSink:
     folder : Path
         Where the messages go, made when missing; numbers go on after those that are there.
     port : int
-        On 127.0.0.1; 0 takes a free one.
+        0 takes a free one.
+    host : str
+        Address to listen on; in a container others have to reach it.
     on_arrival : callable, optional
         Called with each message once its file is there, on the server's thread.
 
@@ -76,10 +79,12 @@ class MailSink:
         folder: Path,
         *,
         port: int = 0,
+        host: str = LOOPBACK,
         on_arrival: Callable[[CaughtEmail], None] | None = None,
     ) -> None:
         self.folder = folder
         self.port = port
+        self._host = host
         self.count = 0
         self._on_arrival = on_arrival
         self._number = 0
@@ -116,7 +121,7 @@ class MailSink:
                 f"Expected a folder at {self.folder}; got: {error.strerror}."
             ) from None
         self._number = max((caught.number for caught in read_mailbox(self.folder)), default=0)
-        listening = _listen(self.port)
+        listening = _listen(self._host, self.port)
         self.port = listening.getsockname()[1]
         ready = threading.Event()
         self._thread = threading.Thread(
@@ -224,15 +229,15 @@ def read_mailbox(folder: Path) -> tuple[CaughtEmail, ...]:
     return tuple(sorted(found, key=lambda caught: (caught.number, caught.path.name)))
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind(("127.0.0.1", port))
+        listening.bind((host, port))
     except (OSError, OverflowError) as error:
         listening.close()
         raise SettingsError(
-            f"Expected a free port on 127.0.0.1; port {port} can't be used ({error}). "
+            f"Expected a free port on {host}; port {port} can't be used ({error}). "
             "Choose another, or 0 for any that is free."
         ) from None
     return listening
