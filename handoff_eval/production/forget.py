@@ -24,8 +24,8 @@ from handoff_eval.transcripts.write import LABELS
 BEYOND = (
     "emails that were sent, and copies of them with the mail provider and in the team's inboxes",
     "what a help desk took over live: ask Intercom or Zendesk to delete it",
-    "the weights of triggers that were trained on these conversations, and their thresholds: "
-    "train and export again",
+    "the weights and vocabularies of triggers that were trained on these conversations, and their "
+    "thresholds: train and export again",
     "what the provider of a language model kept of what it was asked",
     "backups, snapshots of disks, PostgreSQL's write-ahead log and archives",
     "what was printed, exported or copied elsewhere: exported bundles, scores, reports with "

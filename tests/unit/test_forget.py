@@ -141,7 +141,7 @@ def test_dataset_vectors_and_tables_lose_them(
     assert before
     assert replies.find(["k"]) == {}
     assert holding(cache.parent, SECRET) == []
-    assert not any(vector in file.read_bytes() for file in cache.parent.iterdir())
+    assert not any(vector in f.read_bytes() for f in cache.parent.rglob("*") if f.is_file())
     assert any("emails that were sent" in words for words in document["beyond_reach"])
     assert any("weights" in words for words in document["beyond_reach"])
 
