@@ -38,7 +38,7 @@ pytestmark = [
 COPIES = 8
 REFUSED = ['{"id": 4}', "", "no json"]
 JOBS = """
-import json, sys
+import json, sys, tempfile
 from handoff_eval.errors import HandoffEvalError
 from handoff_eval.production.bundle import read_bundle
 from handoff_eval.production.spark.job import open_spark, score_on_spark
@@ -53,8 +53,9 @@ for source, to in zip(sys.argv[3::2], sys.argv[4::2]):
         said.append([scored.decided, scored.fired, scored.refused])
     except HandoffEvalError as error:
         said.append(f"{type(error).__name__}: {error}")
+packed = [str(path) for path in Path(tempfile.gettempdir()).glob("handoff-bundle-*/*.zip")]
 spark.stop()
-print(json.dumps(said))
+print(json.dumps({"said": said, "packed": packed}))
 """
 
 
@@ -170,18 +171,23 @@ def test_tables_are_decided_and_what_is_wrong_with_them_is_said(
     pq.write_table(whole.drop_columns("turns"), tmp_path / "none.parquet")
     sources = ["whole.parquet", "flat.parquet", "none.parquet", "flat.parquet", "missing.parquet"]
     outputs = ["a", "b", "c", "b", "d"]
+    (tmp_path / "tmp").mkdir()
 
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", JOBS, str(bundle.path), cluster.url]
         + [str(tmp_path / name) for pair in zip(sources, outputs, strict=True) for name in pair],
-        env=spark_environment(),
+        env={**spark_environment(), "TMPDIR": str(tmp_path / "tmp")},
         capture_output=True,
         text=True,
         timeout=500,
     )
 
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout.splitlines()[-1])
+    printed = json.loads(done.stdout.splitlines()[-1])
+    # An executor that starts late fetches what earlier jobs sent: it is sent once, and stays.
+    assert len(printed["packed"]) == 1
+    assert not Path(printed["packed"][0]).parent.exists()
+    said = printed["said"]
     fired = sum(row["fired"] for row in expected.values())
     assert said[:2] == [[len(names), fired, 3], [len(names), fired, 1]]
     assert said[2].startswith("DataError: Expected a table with a row a conversation, id (string)")

@@ -7,6 +7,7 @@ executors as an archive; handoff_eval itself has to be installed on each node.
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
@@ -112,11 +113,8 @@ def score_on_spark(spark: SparkSession, bundle: Bundle, source: str, *, to: str)
     """
     from pyspark.sql import functions as F  # noqa: N812 - its name everywhere
 
-    with tempfile.TemporaryDirectory(prefix="handoff-bundle-") as folder, _in_words(to):
-        archive = Path(folder).name
-        packed = _pack(bundle, Path(folder) / f"{archive}.zip")
-        spark.sparkContext.addArchive(f"{packed}#{archive}")
-        _decided(spark, source, archive).write.mode("error").parquet(to)
+    with _in_words(to):
+        _decided(spark, source, _sent(spark, bundle)).write.mode("error").parquet(to)
         made = spark.read.parquet(to).agg(F.count("fired"), F.count_if("fired"), F.count("refused"))
         decided, fired, refused = made.head() or (0, 0, 0)
     return Scored(int(decided), int(fired), int(refused), 0)
@@ -152,12 +150,23 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _pack(bundle: Bundle, to: Path) -> Path:
-    with zipfile.ZipFile(to, "w") as archive:
-        for file in sorted(bundle.path.iterdir()):
-            if file.is_file() and not file.is_symlink():
-                archive.write(file, file.name)
-    return to
+def _sent(spark: SparkSession, bundle: Bundle) -> str:
+    """Send a bundle to the executors, once a session, and return its name there.
+
+    An executor that starts late fetches all that was ever sent, for whatever job, and dies where
+    one is gone. So the archive stays until the driver ends.
+    """
+    name = f"handoff-bundle-{bundle.digest[:16]}"
+    if not any(sent.endswith(f"#{name}") for sent in spark.sparkContext.listArchives):
+        folder = tempfile.mkdtemp(prefix="handoff-bundle-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        packed = Path(folder) / f"{name}.zip"
+        with zipfile.ZipFile(packed, "w") as archive:
+            for file in sorted(bundle.path.iterdir()):
+                if file.is_file() and not file.is_symlink():
+                    archive.write(file, file.name)
+        spark.sparkContext.addArchive(f"{packed}#{name}")
+    return name
 
 
 @contextmanager
