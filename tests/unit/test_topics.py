@@ -47,6 +47,17 @@ def test_distinctive_words_by_hand() -> None:
     assert scores == pytest.approx([expected, 0, -expected])
 
 
+def test_addresses_and_halves_of_words_name_nothing() -> None:
+    """What comes in most texts as part of an address, a link or a contraction is no name."""
+    parts = "it isn't here, write to ana@mail.example or see https://shop.example/parcels"
+    found = _topics([f"{text}: {parts}" for text in PARCELS])
+
+    assert {word for topic in found.topics for term in topic.terms for word in term.split()} & {
+        "ana", "mail", "example", "https", "shop", "parcels", "isn",
+    } == set()  # fmt: skip
+    assert found.topics[0].terms[0] == "parcel"
+
+
 def test_two_topics_are_told_apart_and_named() -> None:
     """Parcels and invoices make two topics, each with its own word first, the larger one first."""
     found = _topics([*PARCELS, *INVOICES])

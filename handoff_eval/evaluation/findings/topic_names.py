@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-WORD = r"\b[^\W\d_]{3,}\b"
-"""Three letters or more, without digits."""
+WORD = r"\b[^\W\d_]{3,}\b(?!['’]\w)"
+"""Three letters or more, without digits, and no half of a contraction."""
+
+ADDRESS = re.compile(r"[^\s@]{0,64}@\S+|\b\w{1,16}://\S+|\bwww\.\S+")
+"""An email address or a link, whose parts say nothing of a topic."""
 
 TERMS = 3
 COMMON = 1 / 3
@@ -30,7 +34,7 @@ def distinctive_terms(
     )
     number = int(groups.max()) + 1
     try:
-        present = vectorizer.fit_transform([*texts, *others])
+        present = vectorizer.fit_transform([ADDRESS.sub(" ", text) for text in (*texts, *others)])
     except ValueError:  # not a single word is left
         return [()] * number
     words = vectorizer.get_feature_names_out()
