@@ -6,6 +6,7 @@ import logging
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -130,6 +131,14 @@ def _items(split: Split) -> list[LabeledConversation]:
         item = labeled(conversation, handoff=said[1], at=2 if said[1] else None)
         items.append(replace(item, label=replace(item.label, note=f"a note on {SECRET}")))
     return items
+
+
+def files_at_rest(folder: Path) -> list[Path]:
+    """Return all files below a folder, once MLflow's threads have ended what they write."""
+    until = time.monotonic() + 30
+    while list(folder.rglob("*.db-journal")) and time.monotonic() < until:
+        time.sleep(0.05)
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from handoff_eval.conversation import Customer, Split
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.transcripts.read import Dataset
 from handoff_eval.transcripts.write import write_dataset
-from tests.conftest import empty_project
+from tests.conftest import empty_project, files_at_rest
 from tests.llm_provider import Answer, completion, provider
 
 pytestmark = pytest.mark.medium
@@ -94,7 +94,7 @@ def test_a_comparison_leaves_pseudonyms_unless_text_is_asked_for(
 
     assert code == 0, printed.err
     assert served.requests
-    files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    files = files_at_rest(tmp_path / "home")
     assert len(files) > 20
     assert "words.json" in {path.name for path in files}
     holding = {path.name for path in files if PERSONAL.search(path.read_bytes())}

@@ -27,7 +27,7 @@ from handoff_eval.tracking.prompts import prompt_name, register_instruction
 from handoff_eval.tracking.store import Store, experiment_id, locate_store, open_client
 from handoff_eval.tracking.ui import runs_url, serve, server_command
 from handoff_eval.transcripts.read import Dataset
-from tests.conftest import SECRET, empty_project
+from tests.conftest import SECRET, empty_project, files_at_rest
 
 HANDOFF = Handoff("support", ("team@example.com",))
 
@@ -229,7 +229,7 @@ def test_handoffs_do_not_share_a_prompt() -> None:
 def test_nothing_that_customers_wrote_is_logged(logged: Logged) -> None:
     """No file of the store, the database included, holds a word of a conversation or a note."""
     assert logged.store.database is not None
-    files = [path for path in logged.store.database.parent.rglob("*") if path.is_file()]
+    files = files_at_rest(logged.store.database.parent)
 
     assert len(files) > 10
     for path in files:
