@@ -9,14 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from handoff_eval.cli.options import add_comparison_options
-
-if TYPE_CHECKING:
-    from handoff_eval.cli.comparing import Compared
-    from handoff_eval.evaluation.findings.analysis import Analysis
-    from handoff_eval.handoff import Handoff
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,54 +65,21 @@ def run(arguments: argparse.Namespace) -> int:
         write_text(arguments.report, page)
         say(f"report: {arguments.report}")
     if not arguments.no_tracking:
-        run_id = log_run(
-            compared,
-            handoff,
+        from handoff_eval.production.keep import keep_comparison
+
+        run_id = keep_comparison(
+            comparison,
+            compared.arms,
+            dataset=compared.dataset,
+            handoff=handoff,
             seed=options.seed,
             analysis=analysis,
             log_text=arguments.log_text,
+            say=say,
         )
         say(f"MLflow run {run_id}; open it with 'handoff-eval ui'")
         say(f"to deploy what was chosen: handoff-eval export {run_id[:8]} --to DIR")
     return 0
-
-
-def log_run(
-    compared: Compared,
-    handoff: Handoff,
-    *,
-    seed: int,
-    analysis: Analysis,
-    log_text: bool = False,
-) -> str:
-    """Log a comparison, what its arms need to be exported, and what a model was asked."""
-    from itertools import chain
-
-    from handoff_eval.cli.progress import say
-    from handoff_eval.conversation import Split
-    from handoff_eval.production.draft import draft_entries
-    from handoff_eval.tracking.asked import decision_entries
-    from handoff_eval.tracking.log import log_comparison
-    from handoff_eval.transcripts.mask import Masker, key_of
-
-    comparison = compared.comparison
-    test = compared.dataset.labeled(Split.TEST)
-    mask = str if log_text else Masker(key_of(compared.dataset.path)).text
-    return log_comparison(
-        comparison,
-        dataset=compared.dataset,
-        handoff=handoff,
-        seed=seed,
-        say=say,
-        analysis=analysis,
-        of_arms={
-            arm.trigger.name: chain(
-                draft_entries(arm, comparison, handoff, log_text=log_text),
-                decision_entries(arm, comparison.arm(arm.trigger.name), test, mask=mask),
-            )
-            for arm in compared.arms
-        },
-    )
 
 
 def write_text(path: Path, text: str) -> None:

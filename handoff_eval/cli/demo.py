@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the main job and say in five lines what was found."""
-    from handoff_eval.cli.compare import log_run, write_text
+    from handoff_eval.cli.compare import write_text
     from handoff_eval.cli.comparing import read_usable, run_comparison, table_text
     from handoff_eval.cli.export import export
     from handoff_eval.cli.llm_options import LlmOptions
@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     from handoff_eval.evaluation.findings.analysis import analyse
     from handoff_eval.evaluation.pages.report import render_report
     from handoff_eval.handoff import read_handoffs
+    from handoff_eval.production.keep import keep_comparison
 
     folder = arguments.dataset or project_root() / "datasets" / "support_handoff"
     out = arguments.out or project_root() / "out" / "demo"
@@ -79,7 +80,15 @@ def run(arguments: argparse.Namespace) -> int:
     write_text(out / "report.html", page)
     (out / "volume_recall.png").write_bytes(volume_recall_plot(comparison).png())
     say("logging to MLflow")
-    run_id = log_run(compared, handoff, seed=options.seed, analysis=analysis)
+    run_id = keep_comparison(
+        comparison,
+        compared.arms,
+        dataset=compared.dataset,
+        handoff=handoff,
+        seed=options.seed,
+        analysis=analysis,
+        say=say,
+    )
     say("exporting the chosen trigger")
     bundle, parity = export(run_id, out / "bundle")
     say("sending the emails to a local mailbox")

@@ -12,8 +12,7 @@ from handoff_eval.evaluation.comparison.arm_scores import Arm
 from handoff_eval.evaluation.comparison.compare import compare
 from handoff_eval.evaluation.comparison.result import Comparison
 from handoff_eval.handoff import Budget, Handoff
-from handoff_eval.production.draft import draft_entries
-from handoff_eval.tracking.log import log_comparison
+from handoff_eval.production.keep import keep_comparison
 from handoff_eval.tracking.store import Store
 from handoff_eval.transcripts.read import Dataset, read_dataset
 from handoff_eval.transcripts.write import write_conversations, write_labels
@@ -63,13 +62,7 @@ def logged(
     shutil.copy(encoder.vectors, cache / REVISION / "vectors.npy")
     shutil.copy(encoder.tokenizer, cache / REVISION / "tokenizer.json")
     with empty_project(mlflow_schema, tmp_path_factory.mktemp("project") / "home") as store:
-        run = log_comparison(
-            comparison,
-            dataset=data,
-            handoff=HANDOFF,
-            seed=0,
-            of_arms={a.trigger.name: draft_entries(a, comparison, HANDOFF) for a in arms},
-        )
+        run = keep_comparison(comparison, arms, dataset=data, handoff=HANDOFF)
     return run, store, cache
 
 

@@ -11,11 +11,10 @@ from handoff_eval.evaluation.comparison.compare import compare
 from handoff_eval.evaluation.comparison.line_up import line_up
 from handoff_eval.handoff import Budget
 from handoff_eval.llm.asker import default_asker
-from handoff_eval.production.draft import draft_entries
 from handoff_eval.production.export import export_run
+from handoff_eval.production.keep import keep_comparison
 from handoff_eval.settings import cache_dir
 from handoff_eval.tracking.bundles import find_arm
-from handoff_eval.tracking.log import log_comparison
 from handoff_eval.transcripts.read import Dataset, read_dataset
 from handoff_eval.transcripts.write import write_conversations, write_labels
 from handoff_eval.triggers.arms import ARMS
@@ -53,13 +52,7 @@ def everything(
         with default_asker() as asker:
             arms = line_up(tuple(ARMS), data, instruction=HANDOFF.instruction, asker=lambda: asker)
             comparison = compare(data, arms, Budget(20, 0.8, 200, prevalence=0.05))
-        run = log_comparison(
-            comparison,
-            dataset=data,
-            handoff=HANDOFF,
-            seed=0,
-            of_arms={a.trigger.name: draft_entries(a, comparison, HANDOFF) for a in arms},
-        )
+        run = keep_comparison(comparison, arms, dataset=data, handoff=HANDOFF)
         yield run, store.uri
 
 
