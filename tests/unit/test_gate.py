@@ -53,6 +53,14 @@ def test_limit_solves_the_score_equation() -> None:
     assert 0.03 < d < 0.09
 
 
+def test_a_gain_that_is_shown_is_called_one() -> None:
+    """Where no loss is possible the gate tells the least gain, not a drop below nothing."""
+    report = judged(100, 1000, gained=20)
+
+    assert report.largest_drop < 0
+    assert f"at least {-100 * report.largest_drop:.1f} points gained" in str(report)
+
+
 def test_mcnemar_by_hand() -> None:
     """Five lost and none gained: 2 * .5 ** 5 = .0625; no discordance says nothing."""
     assert mcnemar(5, 0) == pytest.approx(0.0625)

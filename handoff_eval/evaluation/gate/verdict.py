@@ -83,9 +83,9 @@ class GateReport(Result):
         return (
             f"{head}.",
             f"Recall {r0:.1%} to {r1:.1%} ({self.lost} lost, {self.gained} gained of "
-            f"{self.positives} positives, McNemar p {self.p_value:.2g}; a drop of up to "
-            f"{100 * self.largest_drop:.1f} points is possible, {100 * self.recall_margin:g} "
-            f"allowed); volume {v0:.1%} to {v1:.1%} of conversations at a prevalence of "
+            f"{self.positives} positives, McNemar p {self.p_value:.2g}; "
+            f"{_drop(self.largest_drop)}, a drop of {100 * self.recall_margin:g} allowed); "
+            f"volume {v0:.1%} to {v1:.1%} of conversations at a prevalence of "
             f"{self.prevalence:.1%} ({_more(self.largest_growth)}, "
             f"{self.volume_margin:.0%} more allowed).",
         )
@@ -143,6 +143,12 @@ class GateReport(Result):
             "recall_margin": self.recall_margin,
             "volume_margin": self.volume_margin,
         }
+
+
+def _drop(drop: float) -> str:
+    if drop < 0:
+        return f"at least {-100 * drop:.1f} points gained"
+    return f"a drop of up to {100 * drop:.1f} points is possible"
 
 
 def _more(growth: float) -> str:
