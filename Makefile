@@ -4,7 +4,7 @@ INSTALLED := $(VENV)/.installed
 SLOW := slow or notebook or browser or faults or fuzz
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint ci lab ui lock browser java docs clean
+.PHONY: help setup demo test check lint ci lab notebooks ui lock browser java docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -44,6 +44,9 @@ java: ## install Java for Spark where it is missing (Debian, as root)
 
 lab: setup ## open the notebooks in JupyterLab
 	$(VENV)/bin/jupyter lab --notebook-dir=notebooks --LabApp.news_url= --ServerApp.ip=127.0.0.1
+
+notebooks: setup ## run the notebooks again and keep what they show
+	$(PYTHON) -m tests.notebook_runs notebooks/*.ipynb
 
 ui: setup ## open MLflow on this project's runs
 	$(VENV)/bin/handoff-eval ui

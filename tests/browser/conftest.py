@@ -79,9 +79,11 @@ class Lab:
         write_settings(self.settings, "themes", {"theme": name})
 
 
-def write_settings(folder: Path, plugin: str, values: dict[str, object]) -> None:
+def write_settings(
+    folder: Path, plugin: str, values: dict[str, object], *, extension: str = "apputils"
+) -> None:
     """Write what a user would set in JupyterLab's settings editor."""
-    path = folder / "@jupyterlab" / "apputils-extension" / f"{plugin}.jupyterlab-settings"
+    path = folder / "@jupyterlab" / f"{extension}-extension" / f"{plugin}.jupyterlab-settings"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(values), encoding="utf-8")
 
@@ -149,6 +151,7 @@ def server(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(settings),
         "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "workspaces"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
     }
     options = [
         "--no-browser",
