@@ -23,7 +23,7 @@ from handoff_eval.errors import BundleError, SettingsError
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.production.golden import GOLDEN, check_golden, write_golden
 from handoff_eval.production.kinds.table import asks_a_model, read_trigger, write_trigger
-from handoff_eval.production.onnx_guard import refuse_external_data
+from handoff_eval.production.onnx_guard import refuse_unsafe_graph
 from handoff_eval.production.revocation import read_revocation
 from handoff_eval.trigger import Trigger
 
@@ -125,15 +125,15 @@ def read_bundle(path: Path) -> Bundle:
     ------
     BundleError
         With one sentence: no policy, an unknown format, a file missing, changed, too large or not
-        a plain file, a graph that names other files, a policy that doesn't hold what it must, or
-        other scores than the golden ones.
+        a plain file, a graph that names other files or loops, a policy that doesn't hold what it
+        must, or other scores than the golden ones.
     """
     policy = read_policy(path)
     try:
         files = _checked_files(path, policy["files"])
         for name, file in files.items():
             if name.endswith(".onnx"):
-                refuse_external_data(file)
+                refuse_unsafe_graph(file)
         bundle = Bundle(
             trigger=read_trigger(policy["trigger"], files),
             point=_as_it_stands(OperatingPoint.from_dict(policy["operating_point"]), path),

@@ -1,9 +1,10 @@
-"""Whether an ONNX graph keeps its weights inside its own file.
+"""Whether an ONNX graph keeps its weights inside its own file, and comes to an end.
 
 A graph may name other files as the place of its weights ("external data"), and a runtime then
-opens whatever path stands there. A bundle's graphs never need that, so one that does is refused
-before any runtime sees it. Only the few protobuf fields that can hold a tensor are followed
-(onnx.proto3 of the ONNX project), so that deciding needs no package for it.
+opens whatever path stands there; and it may hold a loop that never ends. A bundle's graphs need
+neither, so one that does is refused before any runtime sees it. Only the few protobuf fields that
+can hold a tensor or an operator are followed (onnx.proto3 of the ONNX project), so that deciding
+needs no package for it.
 """
 
 from __future__ import annotations
@@ -26,23 +27,25 @@ _FOLLOWED: dict[str, dict[int, str]] = {
     "tensor": {},
 }
 _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
+_NODE_OPERATOR, _LOOP = 4, b"Loop"
 _MAX_DEPTH = 32
 
 
-def refuse_external_data(path: Path) -> None:
-    """Raise `BundleError` where a graph names other files, or is no ONNX graph at all."""
+def refuse_unsafe_graph(path: Path) -> None:
+    """Raise `BundleError` where a graph names other files or loops, or is no ONNX graph at all."""
     try:
-        external = _has_external_data(memoryview(path.read_bytes()), "model", 0)
+        fault = _fault(memoryview(path.read_bytes()), "model", 0)
     except (IndexError, ValueError) as error:
         raise BundleError(f"{path}: expected an ONNX graph; {error}. Export again.") from None
-    if external:
+    if fault:
         raise BundleError(
-            f"{path}: expected a graph with its weights inside; it names other files. "
+            f"{path}: expected a graph with its weights inside and without loops; {fault}. "
             "Don't use this bundle: an export never makes one."
         )
 
 
-def _has_external_data(message: memoryview, kind: str, depth: int) -> bool:
+def _fault(message: memoryview, kind: str, depth: int) -> str:
+    """Return what is wrong with a message; empty where nothing is."""
     if depth > _MAX_DEPTH:
         raise ValueError(f"it is nested more than {_MAX_DEPTH} levels deep")
     followed = _FOLLOWED[kind]
@@ -50,14 +53,14 @@ def _has_external_data(message: memoryview, kind: str, depth: int) -> bool:
         if kind == "tensor" and (
             number == _TENSOR_EXTERNAL_DATA or (number == _TENSOR_DATA_LOCATION and value != 0)
         ):
-            return True
-        if (
-            number in followed
-            and isinstance(value, memoryview)
-            and _has_external_data(value, followed[number], depth + 1)
-        ):
-            return True
-    return False
+            return "it names other files"
+        if not isinstance(value, memoryview):
+            continue
+        if kind == "node" and number == _NODE_OPERATOR and value == _LOOP:
+            return "it has a loop"
+        if number in followed and (fault := _fault(value, followed[number], depth + 1)):
+            return fault
+    return ""
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:

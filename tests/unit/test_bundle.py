@@ -217,6 +217,36 @@ def _external(tensor: onnx.TensorProto) -> None:
     tensor.external_data.add(key="location", value="../../../etc/hostname")
 
 
+def _endless(data: bytes) -> bytes:
+    """Add a loop of 2**62 rounds to a graph, on the way to its scores."""
+    helper, kinds = onnx.helper, onnx.TensorProto
+    model = onnx.load_from_string(data)
+    body = helper.make_graph(
+        [helper.make_node("Identity", [a], [b]) for a, b in (("go", "on"), ("sum", "total"))],
+        "body",
+        [
+            helper.make_tensor_value_info("i", kinds.INT64, []),
+            helper.make_tensor_value_info("go", kinds.BOOL, []),
+            helper.make_tensor_value_info("sum", kinds.DOUBLE, [1]),
+        ],
+        [
+            helper.make_tensor_value_info("on", kinds.BOOL, []),
+            helper.make_tensor_value_info("total", kinds.DOUBLE, [1]),
+        ],
+    )
+    for name, value in (("rounds", 2**62), ("yes", True), ("zero", [0.0])):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(value), name))
+    last = next(node for node in model.graph.node if "scores" in node.output)
+    last.output[0] = "before"
+    model.graph.node.extend(
+        [
+            helper.make_node("Loop", ["rounds", "yes", "zero"], ["end"], body=body),
+            helper.make_node("Add", ["before", "end"], ["scores"]),
+        ]
+    )
+    return model.SerializeToString()
+
+
 def _not_a_number(tensor: onnx.TensorProto) -> None:
     values = onnx.numpy_helper.to_array(tensor) * np.nan
     tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
@@ -266,6 +296,7 @@ def _edit(change: Callable[[dict], object]) -> Callable[[Path], None]:
         (lambda f: (f / "bundle.json").write_text("[" * 100_000), "expected JSON"),
         (lambda f: (f / "bundle.json").write_text(" " * (1 << 21)), "longer than 1048576 bytes"),
         (_rewrite("head.onnx", _graph(_external)), "it names other files"),
+        (_rewrite("head.onnx", _endless), "it has a loop"),
         (_rewrite("head.onnx", _graph(_not_a_number)), "expected a complete policy; ValueError"),
         (_rewrite("head.onnx", lambda data: data[:200]), "it ends in the middle"),
         (_rewrite("head.onnx", lambda data: b"\x0f" + data), "unknown wire type 7"),
