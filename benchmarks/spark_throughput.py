@@ -1,7 +1,8 @@
 """How many conversations a second one machine scores, and Spark with one and two executors.
 
-    handoff-eval export datasets/support_handoff --handoff datasets/support_handoff/handoff.toml \
-        --arms minilm_int8 --arm minilm_int8 --to out/load/minilm_int8
+    handoff-eval compare datasets/support_handoff --arms minilm_int8 \
+        --handoff datasets/support_handoff/handoff.toml
+    handoff-eval export latest --to out/load/minilm_int8
     python benchmarks/spark_throughput.py out/load/minilm_int8
 
 A real standalone cluster on loopback: a master and workers of one core each, so that two use the

@@ -80,7 +80,8 @@ def _outputs() -> Any:
         "score": DataType.double,
         "threshold": DataType.double,
         "reason": DataType.string,
-        "evidence_turn": DataType.long,
+        # Of a missing whole number `spark_udf`, which reads this, can make none.
+        "evidence_turn": DataType.double,
         "clause": DataType.string,
     }
     optional = {"reason", "evidence_turn", "clause"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.evaluation.operating_point import OperatingPoint
 from handoff_eval.production.bundle import Bundle, read_bundle, write_bundle
 from handoff_eval.production.score import score_file
+from handoff_eval.tracking.pyfunc import save_model
 from handoff_eval.transcripts.read import read_dataset
 from handoff_eval.transcripts.write import conversation_to_dict
 from handoff_eval.triggers.train import train_classifier
@@ -56,6 +58,19 @@ for source, to in zip(sys.argv[3::2], sys.argv[4::2]):
 packed = [str(path) for path in Path(tempfile.gettempdir()).glob("handoff-bundle-*/*.zip")]
 spark.stop()
 print(json.dumps({"said": said, "packed": packed}))
+"""
+
+QUERY = """
+import sys
+from handoff_eval.production.spark.job import open_spark
+from handoff_eval.tracking.spark import trigger_udf
+
+model, master, source, to = sys.argv[1:]
+spark = open_spark(master=master, settings={"spark.ui.enabled": "false"})
+decide = trigger_udf(spark, model)
+talks = spark.read.parquet(source).repartition(32, "id")
+talks.select(decide("id", "turns").alias("decision")).select("decision.*").write.parquet(to)
+spark.stop()
 """
 
 
@@ -114,15 +129,7 @@ def test_a_killed_executor_changes_no_decision(
         job = subprocess.Popen(
             [*command, "--json"], env=spark_environment(), stdout=said, stderr=subprocess.DEVNULL
         )
-    stop = time.monotonic() + 300
-    while not list(out.glob("_temporary/0/task_*")) and time.monotonic() < stop:
-        assert job.poll() is None, (tmp_path / "said").read_text()
-        time.sleep(0.05)
-    executors = cluster.executors()
-    assert len(executors) == 2
-    assert not (out / "_SUCCESS").exists()
-
-    os.kill(executors[0], 9)
+    kill_an_executor(cluster, job, out)
 
     assert job.wait(300) == 2, "the refused lines make it 2"
     assert (out / "_SUCCESS").exists()
@@ -202,6 +209,56 @@ def test_tables_are_decided_and_what_is_wrong_with_them_is_said(
     refused = {row["line"]: row["refused"] for row in pq.read_table(tmp_path / "a").to_pylist()}
     assert "'id' must be text in UTF-8" in refused[len(names) + 2]
     assert "'turns[0]' must be an object" in refused[len(names) + 3]
+
+
+def test_a_registered_model_decides_in_a_query(
+    cluster: SparkCluster,
+    bundle: Bundle,
+    documents: list[dict[str, Any]],
+    expected: dict[str, dict[str, Any]],
+    tmp_path: Path,
+) -> None:
+    """`mlflow.pyfunc.spark_udf` over rows parted by conversation, one executor killed halfway."""
+    source, out = tmp_path / "talks.parquet", tmp_path / "out"
+    turns = [[{"role": turn["role"], "text": turn["text"]} for turn in document["turns"]]
+             for document in documents]  # fmt: skip
+    names = [f"{document['id']}/{copy}" for copy in range(COPIES) for document in documents]
+    pq.write_table(pa.table({"id": names, "turns": turns * COPIES}), source)
+    example = [{"id": documents[0]["id"], "turns": turns[0]}]
+    save_model(bundle.path, tmp_path / "model", example=example)
+    with (tmp_path / "said").open("wb") as said:
+        job = subprocess.Popen(
+            [sys.executable, "-c", QUERY, tmp_path / "model", cluster.url, source, out],
+            env=spark_environment(),
+            stderr=said,
+        )
+
+    kill_an_executor(cluster, job, out)
+
+    assert job.wait(300) == 0, (tmp_path / "said").read_text()
+    rows = pq.read_table(out).to_pylist()
+    assert sorted(row["conversation_id"] for row in rows) == sorted(names)
+    for row in rows:
+        wanted = expected[row["conversation_id"].partition("/")[0]]
+        for name in row.keys() - {"conversation_id", "score"}:
+            assert row[name] == wanted[name], name
+        assert row["score"] == pytest.approx(wanted["score"], abs=1e-5)
+
+
+def kill_an_executor(cluster: SparkCluster, job: subprocess.Popen[bytes], out: Path) -> None:
+    """Kill one of a job's two executors once it has written a part of the output, not all."""
+    killed = len(cluster.lost())
+    stop = time.monotonic() + 300
+    while not list(out.glob("_temporary/0/task_*")) and time.monotonic() < stop:
+        assert job.poll() is None
+        time.sleep(0.05)
+    executors = cluster.executors()
+    assert len(executors) == 2
+    assert not (out / "_SUCCESS").exists()
+    os.kill(executors[0], signal.SIGKILL)
+    while len(cluster.lost()) == killed and time.monotonic() < stop:
+        time.sleep(0.05)
+    assert len(cluster.lost()) > killed
 
 
 def assert_same(row: dict[str, Any], wanted: dict[str, Any]) -> None:
