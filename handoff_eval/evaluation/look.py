@@ -104,7 +104,7 @@ def in_our_look(drawn: Any, title: str, subtitle: str, *, width: int = WIDE) -> 
         text=textwrap.wrap(title, letters), subtitle=textwrap.wrap(subtitle, round(1.45 * letters))
     )
     dressed = drawn.properties(title=words).configure(**_config(width))
-    return Picture(dressed, width, f"{title}. {subtitle}")
+    return Picture(dressed, width, f"{title.removesuffix('.')}. {subtitle}")
 
 
 def arm_colour(index: int) -> str:

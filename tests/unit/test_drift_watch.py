@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -104,7 +105,15 @@ def test_each_drift_is_seen_by_its_test(rows: list[LogRow], verdict: Verdict, te
 
     assert test in alarms
     assert alarms[test].says is verdict
-    assert "is expired" in seen.sentence() or "is at risk" in seen.sentence()
+    state = "has expired" if seen.verdict is Verdict.EXPIRED else "is at risk"
+    assert seen.sentence().startswith(f"The certificate {state}: ")
+
+
+def test_a_budget_that_nobody_certified_does_not_expire() -> None:
+    """Of a plain budget the sentence says that it isn't kept."""
+    seen = watched(history(rate=lambda _: 0.2), promise=replace(PROMISE, source="budget"))
+
+    assert seen.sentence().startswith("The budget is not kept: ")
 
 
 def test_the_evidence_on_volume_is_that_of_hand() -> None:

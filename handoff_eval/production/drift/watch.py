@@ -149,7 +149,9 @@ class Watch:
             said = f"{what} holds as far as {len(self.days)} days show"
         else:
             first = self.alarms[0]
-            said = f"{what} is {self.verdict.value}: {first.words} (alarm on {first.alarm})"
+            gone = "has expired" if self.promise.source == "certificate" else "is not kept"
+            state = gone if self.verdict is Verdict.EXPIRED else "is at risk"
+            said = f"{what} {state}: {first.words} (alarm on {first.alarm})"
         return f"{said}; the log can't say: {', '.join(blind)}." if blind else f"{said}."
 
     def to_dict(self) -> dict[str, Any]:
