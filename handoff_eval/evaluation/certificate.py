@@ -143,7 +143,7 @@ class Certificate:
         The interval within which every threshold keeps both promises.
     confidence : float
     tries : int
-        Number of triggers the choice was made among; the risk is divided by it.
+        Triggers, instructions or budgets that were tried on tune; the risk is divided by it.
     recall : RecallPromise
     volume : VolumePromise
     dataset_digest : str
@@ -168,10 +168,10 @@ class Certificate:
     revoked: Revocation | None = None
 
     def __str__(self) -> str:
-        arms = f"{self.tries} trigger{'s' if self.tries != 1 else ''}"
+        tries = "1 try" if self.tries == 1 else f"{self.tries} tries"
         text = (
             f"With {self.confidence:.0%} confidence: {self.recall}, and {self.volume} (exact "
-            f"tests: {self.recall.evidence}; {self.volume.evidence}; risk shared over {arms})."
+            f"tests: {self.recall.evidence}; {self.volume.evidence}; risk shared over {tries})."
         )
         if self.volume.assumption:
             text += f" It assumes: {self.volume.assumption}."

@@ -55,7 +55,7 @@ def test_words_say_what_is_promised_and_on_what() -> None:
     assert "at least 80% of needed handoffs fire" in words
     assert "mean volume is at most 20 emails a day at 200 conversations a day" in words
     assert "at most 3 fires of 200 negatives" in words
-    assert "risk shared over 2 triggers" in words
+    assert "risk shared over 2 tries" in words
     by_day = replace(CERTIFICATE.volume, max_days_above=0.1, prevalence=None)
     assert str(by_day) == "at most 10% of days have more than 20 emails"
     late = replace(CERTIFICATE.recall, customers=True, on_time_within=1)

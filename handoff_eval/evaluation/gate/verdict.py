@@ -103,7 +103,7 @@ class GateReport(Result):
             ("volume", *self.volume, self.largest_growth, self.volume_margin, self.conversations),
         ]
         columns = ["promise", "baseline", "candidate", "worst possible change", "margin", "n"]
-        return pd.DataFrame(rows, columns=columns).set_index("promise")
+        return pd.DataFrame(rows, columns=columns).set_index("promise").round(3)
 
     def plot(self, *, width: int = WIDE) -> Picture:
         """Return the changes seen and the worst that are possible, against the margins."""

@@ -121,8 +121,9 @@ class Tuning(Result):
             return f"The winner catches more than the given instruction, shown on {where}."
         if shown:
             return f"The winner catches less than the given instruction on {where}; don't use it."
+        points = f"{100 * gain:.0f} point{'' if round(100 * gain) == 1 else 's'}"
         return (
-            f"The winner's recall is {100 * gain:.0f} points higher on train, where it was chosen; "
+            f"The winner's recall is {points} higher on train, where it was chosen; "
             f"no difference is shown on {where}."
         )
 
