@@ -12,6 +12,13 @@ from handoff_eval.conversation import Split
 from handoff_eval.errors import LeakageError
 from handoff_eval.evaluation.certificate import Certificate
 
+_CHANGES = (
+    ({"positives", "volume_units"}, "more labels like these"),
+    ({"emails_per_day"}, "more emails"),
+    ({"recall"}, "half the recall"),
+)
+"""What was tried by one change alone: its names, and in words."""
+
 
 @dataclass(frozen=True, slots=True)
 class WayOut:
@@ -55,7 +62,12 @@ class Shortfall:
             return f"{self.sentence} No single change of labels, budget or recall would do."
         ways = "; or ".join(way.sentence for way in self.ways_out)
         which = "This" if len(self.ways_out) == 1 else "Any of these"
-        return f"{self.sentence} {which} would do: {ways}."
+        found = {way.change for way in self.ways_out}
+        others = [words for changes, words in _CHANGES if not changes & found]
+        said = f"{self.sentence} {which} would do: {ways}."
+        if len(others) == 2:
+            return f"{said} Neither {others[0]} nor {others[1]} would."
+        return f"{said} {others[0].capitalize()} would not." if others else said
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from scipy.stats import binom
 from handoff_eval.conversation import Split
 from handoff_eval.errors import DataError, LeakageError
 from handoff_eval.evaluation.exact import largest_count, positives_needed
-from handoff_eval.evaluation.operating_point import OperatingPoint
+from handoff_eval.evaluation.operating_point import OperatingPoint, Shortfall, WayOut
 from handoff_eval.evaluation.promise.budget import choose_operating_point
 from handoff_eval.evaluation.promise.evidence import gather, try_promises
 from handoff_eval.evaluation.promise.units import lowest_of_each, one_per_customer, thinned
@@ -126,6 +126,7 @@ def test_too_few_positives_are_told_how_many_more() -> None:
     ways = {way.change: way.needed for way in point.shortfall.ways_out}
     assert ways == {"positives": 17, "recall": 0.691}
     assert point.note.startswith("Chosen, not certified. 10 positives in tune are too few")
+    assert point.note.endswith("instead of 80%. More emails would not.")
 
 
 def test_each_way_out_would_do_and_a_step_less_would_not() -> None:
@@ -142,6 +143,16 @@ def test_each_way_out_would_do_and_a_step_less_would_not() -> None:
     assert choose(split, replace(BUDGET, max_emails_per_day=emails - 1)).certificate is None
     assert choose(split, replace(BUDGET, min_recall=recall)).certificate is not None
     assert choose(split, replace(BUDGET, min_recall=recall + 0.001)).certificate is None
+
+
+def test_ways_that_lead_nowhere_are_named() -> None:
+    """A user who wonders about labels or recall reads that neither would do by itself."""
+    emails = WayOut("emails_per_day", 20, 30, "read 30 emails a day instead of 20")
+
+    assert str(Shortfall("both", "No threshold.", (emails,))) == (
+        "No threshold. This would do: read 30 emails a day instead of 20. Neither more labels "
+        "like these nor half the recall would."
+    )
 
 
 def test_more_labels_are_a_way_out_where_the_trigger_is_good_enough() -> None:
