@@ -104,7 +104,7 @@ def _features(
         learnt = learn_words(labeled)
         if not learnt.blocks[0].width:
             raise DataError(
-                "Expected words that at least 2 conversations of train share; got none. "
+                "Expected words that at least 2 customers of train share; got none. "
                 "Label more conversations, or compare an arm without words."
             )
         parts.append(learnt)

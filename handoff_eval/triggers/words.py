@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from handoff_eval.conversation import LabeledConversation, Role, Turn
 from handoff_eval.triggers.feature_maps import Block
 
-MIN_CONVERSATIONS = 2
-"""A term that fewer conversations hold is left out."""
+MIN_CUSTOMERS = 2
+"""A term said by fewer, or to fewer, is left out: it may be what names one person."""
 
 _WORD = re.compile(r"\w\w+")
 
@@ -125,11 +125,11 @@ def _vocabulary(labeled: Sequence[LabeledConversation], *, customer: bool) -> Vo
         ]
         for item in labeled
     ]
-    seen: dict[str, int] = {}
-    for document in said:
-        for term in set(document):
-            seen[term] = seen.get(term, 0) + 1
-    frequent = sorted(term for term, n in seen.items() if n >= MIN_CONVERSATIONS)
+    seen: dict[str, set[str]] = {}
+    for item, document in zip(labeled, said, strict=True):
+        for term in document:
+            seen.setdefault(term, set()).add(item.conversation.group)
+    frequent = sorted(term for term, customers in seen.items() if len(customers) >= MIN_CUSTOMERS)
     if not frequent:
         return Vocabulary((), np.zeros(0, np.float32))
     vectorizer = TfidfVectorizer(analyzer=list, vocabulary=frequent).fit(said)

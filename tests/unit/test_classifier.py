@@ -161,7 +161,7 @@ def test_words_that_nobody_shares_are_refused() -> None:
         for i in range(8)
     ]
 
-    with pytest.raises(DataError, match="at least 2 conversations of train share"):
+    with pytest.raises(DataError, match="at least 2 customers of train share"):
         train_classifier(items, None, words=True)
 
 

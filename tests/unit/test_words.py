@@ -47,19 +47,20 @@ def test_pairs_do_not_cross_turns() -> None:
     assert _row("C: call", "C: me")[1] == 0.0
 
 
-def test_a_term_of_one_conversation_is_not_learnt() -> None:
-    """A name that one customer writes ten times is no word of the vocabulary."""
+def test_a_term_of_one_customer_is_not_learnt() -> None:
+    """A name or number that one customer repeats, even in a second conversation, is left out."""
+    said = [("1", "where is xylophone xylophone"), ("1", "xylophone"), ("2", "where is it")]
     items = [
-        labeled(talk("C: where is xylophone xylophone", "A: hm"), handoff=True, at=0),
-        labeled(talk("C: where is it", "A: hm"), handoff=False),
+        labeled(talk(f"C: {text}", "A: hm", id=str(i), customer=who), handoff=False)
+        for i, (who, text) in enumerate(said)
     ]
 
     learnt = learn_words(items)
 
     assert learnt.customer.terms == ("is", "where", "where is")
     assert learnt.agent.terms == ("hm",)
-    # ln((1 + 2) / (1 + 2)) + 1 = 1, scikit-learn's smoothed inverse document frequency.
-    assert learnt.customer.idf == pytest.approx([1.0, 1.0, 1.0])
+    # ln((1 + 3) / (1 + 2)) + 1, scikit-learn's smoothed inverse document frequency.
+    assert learnt.customer.idf == pytest.approx([np.log(4 / 3) + 1] * 3)
 
 
 def test_hostile_text_stays_a_row() -> None:
