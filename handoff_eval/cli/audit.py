@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Plan or estimate; return 0, or 1 when rows of the sheet were refused."""
+    """Plan or estimate; return 0, or 1 when lines of the dataset were refused."""
     return _plan(arguments) if arguments.action == "plan" else _estimate(arguments)
 
 
@@ -148,25 +148,32 @@ def _reviews(arguments: argparse.Namespace, log: DecisionLog) -> int:
 
 def _estimate(arguments: argparse.Namespace) -> int:
     from handoff_eval.cli.progress import say
+    from handoff_eval.errors import DataError
     from handoff_eval.evaluation.audit.estimate import estimate_recall
     from handoff_eval.evaluation.audit.plan import read_plan
     from handoff_eval.transcripts.label_csv import read_sheet
     from handoff_eval.transcripts.read import read_dataset
+    from handoff_eval.transcripts.write import LABELS, write_labels
 
     plan, dataset = read_plan(arguments.plan), read_dataset(arguments.dataset)
-    refusals = list(dataset.refusals)
     if arguments.csv is None:
-        labels = dataset.labels_of_record()
+        source, labels = arguments.dataset / LABELS, dataset.labels_of_record()
+        refused = [one for one in dataset.refusals if one.file == LABELS]
     else:
         sheet = read_sheet(arguments.csv, dataset.conversations)
-        labels = {label.conversation_id: label for label in sheet.labels}
-        refusals += sheet.refusals
-    for refusal in refusals:
+        source, labels = arguments.csv, {label.conversation_id: label for label in sheet.labels}
+        refused = list(sheet.refusals)
+    for refusal in dict.fromkeys((*dataset.refusals, *refused)):
         say(str(refusal))
+    if refused:
+        # Left out, a refused "yes" would count as never read, and its miss would be hidden.
+        raise DataError(
+            f"{source}: expected every answer to be readable; {len(refused)} of them "
+            f"{'was' if len(refused) == 1 else 'were'} refused, so nothing is estimated. Correct "
+            "them and give the command again."
+        )
     found = estimate_recall(plan, {key: label.handoff for key, label in labels.items()})
     if arguments.labels is not None:
-        from handoff_eval.transcripts.write import write_labels
-
         drawn = [
             replace(labels[row.conversation_id], sampling_probability=row.probability)
             for row in plan.rows
@@ -181,4 +188,4 @@ def _estimate(arguments: argparse.Namespace) -> int:
     }
     keep_result(arguments, found, kind="audit", dataset=dataset, params=params)
     print(found.to_json() if arguments.json else found.text())
-    return 1 if refusals else 0
+    return 1 if dataset.refusals else 0

@@ -37,6 +37,20 @@ def read_rows(plan: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def fill(sheet: Path, needed: dict[str, str]) -> None:
+    """Answer every conversation of a sheet: yes for these, with these reasons, else no."""
+    with sheet.open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows:
+        if row["turn"] == "0":
+            reasons = needed.get(row["conversation_id"])
+            row["handoff"], row["reasons"] = ("no", "") if reasons is None else ("yes", reasons)
+    with sheet.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def test_plan_and_estimate(traffic: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The sheet shows no score or stratum; its answers give recall and weighted labels."""
     home = traffic.parent
@@ -52,14 +66,7 @@ def test_plan_and_estimate(traffic: Path, capsys: pytest.CaptureFixture[str]) ->
     }  # fmt: skip
     shown = list(dict.fromkeys(row["conversation_id"] for row in rows))
     assert shown != sorted(shown, key=lambda name: int(name[1:]))
-    for row in rows:
-        if row["turn"] == "0":
-            needed = row["conversation_id"] in {"c0", "c1"}
-            row["handoff"], row["reasons"] = ("yes", "other") if needed else ("no", "")
-    with sheet.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    fill(sheet, {"c0": "other", "c1": "other"})
 
     command = ["audit", "estimate", str(plan), str(traffic), "--csv", str(sheet)]
     assert main([*command, "--json"]) == 0
@@ -75,6 +82,39 @@ def test_plan_and_estimate(traffic: Path, capsys: pytest.CaptureFixture[str]) ->
     chances = {row["conversation_id"]: row["probability"] for row in read_rows(plan)}
     labels = [json.loads(line) for line in written.read_text().splitlines()]
     assert {x["conversation_id"]: x["sampling_probability"] for x in labels} == chances
+
+
+def test_a_refused_answer_is_never_taken_for_an_unread_one(
+    traffic: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Misses that were marked without a reason would vanish, so nothing is estimated."""
+    home = traffic.parent
+    plan, sheet, written = home / "plan.json", home / "sheet.csv", home / "labels.jsonl"
+    options = ["--reviews", "25", "--plan", str(plan), "--csv", str(sheet)]
+    main(["audit", "plan", str(home / "decisions.jsonl"), str(traffic), *options])
+    unsent = [row["conversation_id"] for row in read_rows(plan) if row["stratum"] != "sent"]
+    command = ["audit", "estimate", str(plan), str(traffic)]
+    capsys.readouterr()
+
+    fill(sheet, {"c0": "other", unsent[0]: "", unsent[1]: ""})
+    assert main([*command, "--csv", str(sheet), "--labels", str(written)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("'reasons' must be one or more of") == 2
+    assert "2 of them were refused, so nothing is estimated" in said.err
+    assert not written.exists()
+
+    fill(sheet, {"c0": "other", unsent[0]: "other", unsent[1]: "other"})
+    assert main([*command, "--csv", str(sheet), "--labels", str(written)]) == 0
+    assert "No miss was found" not in capsys.readouterr().out
+    lines = [json.loads(line) for line in written.read_text().splitlines()]
+    lines[0]["handoff"] = "maybe"
+    (traffic / "labels.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert main(command) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("labels.jsonl:1") == 1
+    assert "1 of them was refused, so nothing is estimated" in said.err
 
 
 def test_width_says_how_many_reviews(traffic: Path, capsys: pytest.CaptureFixture[str]) -> None:
