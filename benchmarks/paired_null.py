@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from handoff_eval.conversation import Split
 from handoff_eval.evaluation.comparison.paired import paired_difference
+from handoff_eval.evaluation.intervals import REPLICATES
 from handoff_eval.evaluation.replay import Replay
 from handoff_eval.evaluation.scored import ScoredSplit
 from handoff_eval.evaluation.traffic import ScoredTraffic
@@ -45,12 +46,12 @@ SETTINGS = (
 )
 
 
-def rejected(setting: Setting, *, draws: int) -> int:
+def rejected(setting: Setting, *, draws: int, replicates: int = REPLICATES) -> int:
     """Return in how many draws the two arms are told apart at 5 %."""
-    return sum(_p_value(setting, draw) < 0.05 for draw in range(draws))
+    return sum(_p_value(setting, draw, replicates) < 0.05 for draw in range(draws))
 
 
-def _p_value(setting: Setting, draw: int) -> float:
+def _p_value(setting: Setting, draw: int, replicates: int) -> float:
     rng = np.random.default_rng([setting.positives, setting.negatives, draw])
     shared = np.concatenate(
         [rng.normal(1, 1, setting.positives), rng.normal(0, 1, setting.negatives)]
@@ -62,8 +63,9 @@ def _p_value(setting: Setting, draw: int) -> float:
         first, second = (_traffic(_scores(common, setting, rng)) for _ in range(2))
         traffic = first, second
     return paired_difference(
-        *arms, email_rate=EMAIL_RATE, prevalence=PREVALENCE, traffic=traffic, seed=draw
-    ).p_value
+        *arms, email_rate=EMAIL_RATE, prevalence=PREVALENCE, traffic=traffic,
+        replicates=replicates, seed=draw,
+    ).p_value  # fmt: skip
 
 
 def _scores(shared: Array, setting: Setting, rng: np.random.Generator) -> Array:

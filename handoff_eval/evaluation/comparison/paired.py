@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.evaluation.intervals import (
+    REPLICATES,
     Estimate,
     clopper_pearson,
     percentile_estimate,
@@ -94,6 +95,7 @@ def paired_difference(
     prevalence: float,
     traffic: Pair | None = None,
     smallest_difference: float = SMALLEST_DIFFERENCE,
+    replicates: int = REPLICATES,
     seed: int = 0,
 ) -> PairedDifference:
     """Compare two arms on the same conversations at one email rate.
@@ -116,6 +118,8 @@ def paired_difference(
         Both arms on the same unlabelled conversations.
     smallest_difference : float
         In recall, above 0: what the number of positives needed is computed for.
+    replicates : int
+        Of the customers; Holm over 21 pairs needs 2,000 of them.
     seed : int
         Of the resampling.
     """
@@ -133,10 +137,11 @@ def paired_difference(
         float(recall_above(cut, arm.peak, positive, whole))
         for cut, arm in zip(cuts, arms, strict=True)
     ]
-    replicates = _recall_replicates(
-        arms, email_rate=email_rate, prevalence=prevalence, traffic=traffic, seed=seed
-    )
-    differences = np.round(replicates[0] - replicates[1], 12)
+    drawn = _recall_replicates(
+        arms, email_rate=email_rate, prevalence=prevalence, traffic=traffic,
+        replicates=replicates, seed=seed,
+    )  # fmt: skip
+    differences = np.round(drawn[0] - drawn[1], 12)
     defined = differences[np.isfinite(differences)]
     tails = [(np.sum(defined <= 0) + 1), (np.sum(defined >= 0) + 1)]
     p_value = min(1.0, 2 * float(min(tails)) / (len(defined) + 1))
@@ -178,14 +183,17 @@ def _recall_replicates(
     email_rate: float,
     prevalence: float,
     traffic: Pair | None,
+    replicates: int,
     seed: int,
 ) -> Array:
     """Return both arms' recall at the volume in each replicate, shape (2, replicates)."""
     positive, weight = arms[0].positive, arms[0].weight
-    cuts = None if traffic is None else _traffic_cuts(traffic, email_rate, seed=seed + 1)
+    cuts = None
+    if traffic is not None:
+        cuts = _traffic_cuts(traffic, email_rate, replicates=replicates, seed=seed + 1)
     found: list[list[Array]] = [[], []]
     start = 0
-    for block in weight_blocks(arms[0].groups, seed=seed):
+    for block in weight_blocks(arms[0].groups, replicates=replicates, seed=seed):
         rows = slice(start, start + len(block))
         start += len(block)
         weights = at_prevalence(positive, block * weight, prevalence)
@@ -199,10 +207,10 @@ def _recall_replicates(
     return np.array([np.concatenate(column) for column in found])
 
 
-def _traffic_cuts(traffic: Pair, email_rate: float, *, seed: int) -> list[Cut]:
+def _traffic_cuts(traffic: Pair, email_rate: float, *, replicates: int, seed: int) -> list[Cut]:
     """Return each arm's cut in every replicate of the traffic, which both share."""
     parts: list[list[Cut]] = [[], []]
-    for block in weight_blocks(traffic[0].groups, seed=seed):
+    for block in weight_blocks(traffic[0].groups, replicates=replicates, seed=seed):
         for i, scored in enumerate(traffic):
             parts[i].append(cut_at_volume(scored.peak, block, email_rate))
     return [Cut(*(np.concatenate(x) for x in zip(*part, strict=True))) for part in parts]
