@@ -73,11 +73,12 @@ class Backtest:
     def sentence(self) -> str:
         """Return how the forecast did, in words."""
         over = round(self.weeks_over.value * self.weeks_over.n)
+        weeks = "1 week" if self.weeks.n == 1 else f"{self.weeks.n} weeks"
         said = (
             f"Tested on {self.what} of held-out weeks, each forecast from the weeks before: "
             f"{self.days.value:.0%} of {self.days.n} days ({self.days.low:.0%} to "
-            f"{self.days.high:.0%}) and {self.weeks.value:.0%} of {self.weeks.n} weeks fell into a "
-            f"band meant for at least {STATED:.0%}; {over} of {self.weeks_over.n} weeks broke the "
+            f"{self.days.high:.0%}) and {self.weeks.value:.0%} of {weeks} fell into a "
+            f"band meant for at least {STATED:.0%}; {over} of {weeks} broke the "
             f"budget, where {self.weeks_over_forecast * self.weeks_over.n:.1f} were forecast."
         )
         if self.what == CONVERSATIONS:
