@@ -121,6 +121,11 @@ class Label:
     sampling_probability: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def weight(self) -> float:
+        """How many conversations it stands for: one over its sampling probability."""
+        return 1 / (self.sampling_probability or 1.0)
+
 
 class ReferenceKind(StrEnum):
     """What a reference fact is to the colleague who answers."""
@@ -171,8 +176,8 @@ class LabeledConversation:
 
     @property
     def weight(self) -> float:
-        """How many conversations it stands for: one over its sampling probability."""
-        return 1 / (self.label.sampling_probability or 1.0)
+        """How many conversations it stands for, by its label of record."""
+        return self.label.weight
 
     @property
     def due(self) -> int | None:

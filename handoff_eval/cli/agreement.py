@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from handoff_eval.cli.progress import say
     from handoff_eval.conversation import Split
-    from handoff_eval.evaluation.agreement import agreement
+    from handoff_eval.evaluation.agreement import agreement, label_weights
     from handoff_eval.transcripts.read import read_dataset
 
     dataset = read_dataset(arguments.dataset)
@@ -59,8 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     if with_trigger:
         split = _reportable(split, dataset.conversations)
     conversations = [c for c in dataset.conversations if split is None or c.split is split]
+    weight = label_weights(dataset)
     results = [
-        agreement(conversations, first=first, second=second, seed=arguments.seed)
+        agreement(conversations, first=first, second=second, weight=weight, seed=arguments.seed)
         for first, second in _pairs(arguments, dataset)
     ]
     if arguments.json:

@@ -22,6 +22,7 @@ from handoff_eval.evaluation.intervals import (
     Estimate,
     clopper_pearson,
     cluster_weights,
+    effective_customers,
     percentile_estimate,
     proportion_estimate,
 )
@@ -163,7 +164,12 @@ def trigger_answers(replay: Replay, point: OperatingPoint, *, split: Split) -> A
 
 
 def agreement(
-    conversations: Sequence[Conversation], *, first: Answers, second: Answers, seed: int = 0
+    conversations: Sequence[Conversation],
+    *,
+    first: Answers,
+    second: Answers,
+    weight: Mapping[str, float] | None = None,
+    seed: int = 0,
 ) -> Agreement:
     """Compare two sets of answers.
 
@@ -179,6 +185,9 @@ def agreement(
     conversations : sequence of Conversation
         Those to look at; the ones not answered by both are left out.
     first, second : Answers
+    weight : mapping of str to float, optional
+        By id, what a conversation stands for; the rest, and all where it is None, for themselves.
+        The confusion matrix counts what was read.
     seed : int
         Of the bootstrap.
 
@@ -195,7 +204,8 @@ def agreement(
         )
     n = len(shared)
     groups = [conversation.group for conversation in shared]
-    weights = cluster_weights(groups, seed=seed)
+    each = np.array([(weight or {}).get(conversation.id, 1.0) for conversation in shared])
+    weights = cluster_weights(groups, seed=seed) * each
     pairs = [(first.points[c.id], second.points[c.id]) for c in shared]
     one = np.array([a is not None for a, _ in pairs])
     other = np.array([b is not None for _, b in pairs])
@@ -209,14 +219,22 @@ def agreement(
         first_only=int((one & ~other).sum()),
         second_only=int((~one & other).sum()),
         neither=int((~one & ~other).sum()),
-        kappa=_kappa_estimate(one, other, weights, groups),
-        same=proportion_estimate(one == other, groups, weights),
+        kappa=_kappa_estimate(one, other, weights, groups, each),
+        same=proportion_estimate(one == other, groups, weights, weight=each),
         within_one_point=proportion_estimate(
-            near[both], [g for g, kept in zip(groups, both, strict=True) if kept], weights[:, both]
+            near[both],
+            [group for group, kept in zip(groups, both, strict=True) if kept],
+            weights[:, both],
+            weight=each[both],
         ),
         different=_ids(shared, one != other),
         apart=_ids(shared, both & ~near),
     )
+
+
+def label_weights(dataset: Dataset) -> dict[str, float]:
+    """Return what each labelled conversation stands for, by its id."""
+    return {key: label.weight for key, label in dataset.labels_of_record().items()}
 
 
 def annotator_agreements(dataset: Dataset, *, seed: int = 0) -> tuple[Agreement, ...]:
@@ -225,8 +243,9 @@ def annotator_agreements(dataset: Dataset, *, seed: int = 0) -> tuple[Agreement,
     The adjudicated labels are no annotator's: they were given in sight of the others.
     """
     named = [name for name in annotators(dataset) if name not in {UNNAMED, ADJUDICATED}]
+    weight = label_weights(dataset)
     return tuple(
-        agreement(dataset.conversations, first=one, second=other, seed=seed)
+        agreement(dataset.conversations, first=one, second=other, weight=weight, seed=seed)
         for one, other in combinations([annotator_answers(dataset, name) for name in named], 2)
         if one.points.keys() & other.points.keys()
     )
@@ -271,12 +290,13 @@ def _kappa_estimate(
     second: NDArray[np.bool_],
     weights: NDArray[np.float64],
     groups: Sequence[str],
+    each: NDArray[np.float64],
 ) -> Estimate:
     n = len(first)
-    value = float(cohen_kappa(first, second, np.ones((1, n)))[0])
+    value = float(cohen_kappa(first, second, each[None])[0])
     if (first == second).all() and not np.isnan(value):
-        customers = len(set(groups))
-        share = float(first.mean())
+        customers = max(1, int(effective_customers(groups, each)))
+        share = float(np.average(first, weights=each))
         chance = share**2 + (1 - share) ** 2
         low = (clopper_pearson(customers, customers)[0] - chance) / (1 - chance)
         return Estimate(value, low, 1.0, n, "exact binomial")

@@ -210,6 +210,18 @@ def bca_estimate(
     return Estimate(value, float(low), float(high), n, "customer bootstrap, BCa", level)
 
 
+def effective_customers(groups: Sequence[str], weight: NDArray[np.float64]) -> float:
+    """Return the number of customers, or where weights differ how many equal ones tell as much.
+
+    Kish's (sum w)^2 / sum w^2 over the customers' weights (Survey Sampling, 1965, section 11.7).
+    """
+    codes = np.unique(np.asarray(groups, dtype=object), return_inverse=True)[1]
+    if not np.ptp(weight):
+        return float(codes.max() + 1)
+    sums = np.bincount(codes, weight)
+    return float(sums.sum() ** 2 / (sums**2).sum())
+
+
 def proportion_estimate(
     hits: NDArray[np.bool_],
     groups: Sequence[str],
@@ -221,9 +233,8 @@ def proportion_estimate(
     """Return a share with limits that respect customers.
 
     Exact (Clopper-Pearson) where every conversation has a customer of its own, else the customer
-    bootstrap; at 0 or 1, where a bootstrap has no width, exact on the number of customers. Where
-    weights differ that number is Kish's effective one, (sum w)^2 / sum w^2 (Survey Sampling, 1965,
-    section 11.7), of the customers' weights.
+    bootstrap; at 0 or 1, where a bootstrap has no width, exact on the number of customers, where
+    weights differ the effective one.
 
     Parameters
     ----------
@@ -238,13 +249,10 @@ def proportion_estimate(
     if n == 0:
         return Estimate(float("nan"), float("nan"), float("nan"), 0, "undefined", level)
     weight = np.ones(n) if weight is None else weight
-    value = float(np.average(hits, weights=weight)) if np.ptp(weight) else float(np.mean(hits))
-    codes = np.unique(np.asarray(groups, dtype=object), return_inverse=True)[1]
-    sums = np.bincount(codes, weight)
-    customers = len(sums)
-    if np.ptp(weight):
-        customers = max(1, int(sums.sum() ** 2 / (sums**2).sum()))
-    if (len(sums) == n and not np.ptp(weight)) or value in (0.0, 1.0):
+    equal = not np.ptp(weight)
+    value = float(np.mean(hits)) if equal else float(np.average(hits, weights=weight))
+    customers = max(1, int(effective_customers(groups, weight)))
+    if (equal and customers == n) or value in (0.0, 1.0):
         low, high = clopper_pearson(round(value * customers), customers, level=level)
         return Estimate(value, low, high, n, "exact binomial", level)
     totals = weights.sum(axis=1)

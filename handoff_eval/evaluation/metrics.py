@@ -68,7 +68,8 @@ def average_precision(scores: Array, positive: NDArray[np.bool_], weights: Array
     """Return average precision, shape (...): the mean precision over the positives' ranks.
 
     AP = sum over distinct thresholds of (R_k - R_(k-1)) P_k, ties counted together (the
-    definition of scikit-learn's `average_precision_score`). It ranks triggers over all
+    definition of scikit-learn's `average_precision_score`; Manning, Raghavan and Schütze,
+    Introduction to Information Retrieval, 2008, section 8.4). It ranks triggers over all
     thresholds; it says nothing about the one in use, and it rises with the prevalence.
     """
     _, volume, recall = volume_recall_curve(scores, positive, weights)
@@ -112,7 +113,9 @@ def cut_at_volume(scores: Array, weights: Array, volume: float) -> Cut:
     """Return the cut at which exactly `volume` of the weight is emailed, shape (...).
 
     Conversations tied at the cut are shared fractionally, which is what a random tie-break does
-    on average, so that no trigger gains from the order of rows. Weights that are NaN give NaN.
+    on average (McSherry and Najork, Computing Information Retrieval Performance Measures
+    Efficiently in the Presence of Tied Scores, ECIR 2008, 414-421), so that no trigger gains from
+    the order of rows. Weights that are NaN give NaN.
     """
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
@@ -169,7 +172,11 @@ def recall_above(cut: Cut, scores: Array, positive: NDArray[np.bool_], weights: 
 def recall_at_volume(
     scores: Array, positive: NDArray[np.bool_], weights: Array, volume: float
 ) -> Array:
-    """Return the recall when exactly `volume` of the weight is emailed, shape (...)."""
+    """Return the recall when exactly `volume` of the weight is emailed, shape (...).
+
+    Recall at a cut-off in the ranking, with the ties of `cut_at_volume` (Manning, Raghavan and
+    Schütze, 2008, section 8.4).
+    """
     cut = cut_at_volume(scores, weights, volume)
     return recall_above(cut, scores, positive, weights)
 

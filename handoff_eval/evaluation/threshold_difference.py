@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handoff_eval.conversation import LabeledConversation
-from handoff_eval.evaluation.intervals import Estimate, cluster_weights, percentile_estimate
+from handoff_eval.evaluation.intervals import Estimate, percentile_estimate
 from handoff_eval.evaluation.metrics import email_rate
 from handoff_eval.evaluation.scored import ScoredSplit
 
@@ -81,7 +81,7 @@ def threshold_difference(
     """Compare two triggers as they stand, on the same conversations.
 
     One set of customer weights is shared by both, and the thresholds stay where they are, so the
-    interval is for these two frozen triggers. The email rate is p R + (1 - p) F.
+    interval is for these two frozen triggers. The email rate is p R + (1 - p) F (`email_rate`).
     """
     if first.replay.ids != second.replay.ids:
         raise ValueError("Expected both triggers on the same conversations; got different ones.")
@@ -92,7 +92,7 @@ def threshold_difference(
         for scored, threshold in zip((first, second), thresholds, strict=True)
     )
     change = after.astype(np.float64) - before.astype(np.float64)
-    weights = np.concatenate([np.ones((1, n)), cluster_weights(first.groups, seed=seed)])
+    weights = np.concatenate([first.weight[None], first.resampled(seed=seed)])
     recall = _mean(change, positive, weights)
     false_positives = _mean(change, ~positive, weights)
     rate = email_rate(recall, false_positives, prevalence)

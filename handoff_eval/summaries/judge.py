@@ -14,6 +14,7 @@ from handoff_eval.evaluation.intervals import (
     Estimate,
     clopper_pearson,
     cluster_weights,
+    effective_customers,
     percentile_estimate,
     proportion_estimate,
 )
@@ -87,6 +88,7 @@ def judge_summaries(
                     score,
                     summary.note,
                     summary.fell_back,
+                    1.0 if label is None else label.weight,
                 )
             )
             if on_progress is not None:
@@ -111,7 +113,8 @@ def add_up(judged: Sequence[Judged], *, description: str = "", seed: int = 0) ->
     """Return the metrics of one summariser over its judged summaries."""
     groups = [one.group for one in judged]
     scores = [one.score for one in judged]
-    weights = cluster_weights(groups, seed=seed)
+    weight = np.array([one.weight for one in judged])
+    weights = cluster_weights(groups, seed=seed) * weight
 
     def column(value: Callable[[SummaryScore], float]) -> NDArray[np.float64]:
         return np.array([value(score) for score in scores], dtype=np.float64)
@@ -119,12 +122,13 @@ def add_up(judged: Sequence[Judged], *, description: str = "", seed: int = 0) ->
     def per_summary(value: Callable[[SummaryScore], float]) -> Estimate:
         values = column(value)
         defined = np.isfinite(values)
-        return ratio_estimate(np.where(defined, values, 0.0), defined * 1.0, groups, weights)
+        part, whole = np.where(defined, values, 0.0), defined * 1.0
+        return ratio_estimate(part, whole, groups, weights, weight=weight)
 
     def share(
         part: Callable[[SummaryScore], float], whole: Callable[[SummaryScore], float]
     ) -> Estimate:
-        return ratio_estimate(column(part), column(whole), groups, weights)
+        return ratio_estimate(column(part), column(whole), groups, weights, weight=weight)
 
     kinds = [kind for kind in ReferenceKind if any(score.needed[kind] for score in scores)]
     return Quality(
@@ -142,6 +146,7 @@ def add_up(judged: Sequence[Judged], *, description: str = "", seed: int = 0) ->
             np.array([not (s.invented or s.swapped or s.unsupported) for s in scores]),
             groups,
             weights,
+            weight=weight,
         ),
         compression=share(lambda s: s.words, lambda s: s.transcript_words),
         reading_seconds=per_summary(lambda s: s.reading_seconds),
@@ -155,12 +160,15 @@ def ratio_estimate(
     whole: NDArray[np.float64],
     groups: Sequence[str],
     weights: NDArray[np.float64],
+    *,
+    weight: NDArray[np.float64] | None = None,
 ) -> Estimate:
     """Return sum(part) / sum(whole) with limits that respect customers.
 
-    The customer bootstrap of the ratio of sums; at exactly 0 or 1, where a bootstrap has no width,
-    the exact limits of a proportion of that value among the customers that count. n is the number
-    of summaries with anything to count.
+    The ratio estimator (Cochran, Sampling Techniques, 1977, chapter 6) with its customer
+    bootstrap; at exactly 0 or 1, where a bootstrap has no width, the exact limits of a proportion
+    of that value among the customers that count. n is the number of summaries with anything to
+    count.
 
     Parameters
     ----------
@@ -168,15 +176,19 @@ def ratio_estimate(
         Counts, or a value and whether it is defined.
     groups : sequence of str, length n
     weights : float array, shape (replicates, n)
-        From `cluster_weights`.
+        From `cluster_weights`, times `weight`.
+    weight : float array, shape (n,), optional
+        What each summary's conversation stands for; None where all stand for the same.
     """
+    weight = np.ones(len(part)) if weight is None else weight
     counted = whole > 0
     n = int(counted.sum())
     if n == 0:
         return Estimate(float("nan"), float("nan"), float("nan"), 0, "undefined")
-    value = float(part.sum() / whole.sum())
+    value = float((weight @ part) / (weight @ whole))
     if value in (0.0, 1.0):
-        customers = len({group for group, one in zip(groups, counted, strict=True) if one})
+        among = [group for group, one in zip(groups, counted, strict=True) if one]
+        customers = max(1, int(effective_customers(among, weight[counted])))
         low, high = clopper_pearson(round(value * customers), customers)
         return Estimate(value, low, high, n, "exact binomial by customer")
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -29,6 +29,8 @@ class Judged:
         What the summary says of how it was made.
     fell_back : bool
         Whether another summariser had to stand in.
+    weight : float
+        How many conversations it stands for.
     """
 
     summarizer: str
@@ -37,6 +39,7 @@ class Judged:
     score: SummaryScore
     note: str = ""
     fell_back: bool = False
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

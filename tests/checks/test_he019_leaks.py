@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,9 +14,11 @@ import pytest
 
 from handoff_eval.conversation import Conversation, Role, Turn
 from handoff_eval.evaluation.checks.base import Finding
+from handoff_eval.evaluation.checks.features import features
 from handoff_eval.evaluation.intervals import by_customer
 from handoff_eval.evaluation.metrics import area_under_curve
 from handoff_eval.transcripts.read import Dataset
+from tests.builders import labeled, talk
 from tests.checks.build import answers, dataset, found, talks, why_not
 
 
@@ -33,6 +36,36 @@ def made(number: int, change: Callable[[Conversation, bool, int], dict[str, Any]
         for label in answers([c], handoff=yes)
     ]
     return dataset(conversations, labels)
+
+
+def test_a_level_is_scored_by_hand() -> None:
+    """Of fold 1 three of four on the web are positive and none of two in chat; 3 of 6 in all.
+
+    Fold 0 gets (3 + .5) / (4 + 1) - .5 = .2 for the web and (0 + .5) / (2 + 1) - .5 = -1/3.
+    """
+    inside, outside = (customer_of_fold(fold) for fold in (1, 0))
+    rows = [(inside, "web", yes) for yes in (True, True, True, False)]
+    rows += [(inside, "chat", False), (inside, "chat", False)]
+    rows += [(outside, "web", True), (outside, "chat", False)]
+    items = [
+        labeled(
+            replace(talk("C: a", "A: b", id=str(i), customer=who), channel=channel), handoff=yes
+        )
+        for i, (who, channel, yes) in enumerate(rows)
+    ]
+
+    (channel,) = (feature for feature in features(items) if feature.name == "channel")
+
+    assert channel.scores[-2:] == pytest.approx([0.2, -1 / 3])
+
+
+def customer_of_fold(fold: int) -> str:
+    """Return the first customer whose digest falls into a fold."""
+    names = (f"u{i}" for i in range(100))
+    return next(
+        name for name in names
+        if int.from_bytes(hashlib.sha256(f"customer:{name}".encode()).digest()[:4]) % 5 == fold
+    )  # fmt: skip
 
 
 def names(finding: Finding) -> list[str]:

@@ -45,6 +45,21 @@ def answers(name: str, *points: int | None) -> Answers:
     return Answers(name, {f"c-{i}": point for i, point in enumerate(points)})
 
 
+def test_conversations_count_for_what_they_stand_for() -> None:
+    """Four conversations, one a cell, that stand for 3, 1, 1 and 5."""
+    found = agreement(
+        talks(4),
+        first=answers("ana", 1, 1, None, None),
+        second=answers("ben", 1, None, 1, None),
+        weight={"c-0": 3, "c-3": 5},
+    )
+
+    assert (found.both, found.first_only, found.second_only, found.neither) == (1, 1, 1, 1)
+    # p_o = 8/10; both say yes to 4/10: p_e = .16 + .36 = .52; kappa = .28 / .48.
+    assert found.same.value == pytest.approx(0.8)
+    assert found.kappa.value == pytest.approx(0.28 / 0.48)
+
+
 def test_the_matrix_and_kappa_by_hand() -> None:
     """50 conversations with 20, 5, 10 and 15 in the cells."""
     one = [1] * 25 + [None] * 25

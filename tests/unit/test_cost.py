@@ -42,6 +42,22 @@ def test_a_calibrated_score_is_its_own_probability() -> None:
     assert rare[0] == pytest.approx(odds / (1 + odds), abs=0.005)
 
 
+def test_the_curve_by_hand() -> None:
+    """Two distinct scores carry the two parameters exactly, so the fit is the targets' means.
+
+    8 of each kind, so the targets are 9/10 and 1/10. At .8 stand 6 positives and 2 negatives:
+    (6 * .9 + 2 * .1) / 8 = .7. At a prevalence of .1 the odds 7/3 are multiplied by 1/9: 7/34.
+    """
+    split = scored([0.8, 0.2], [0.8, 0.2], split=Split.TUNE)
+    counts = np.array([[6.0, 2, 2, 6]])
+
+    even = probability_at(0.8, split.peak, split.positive, counts, prevalence=0.5)
+    rare = probability_at(0.8, split.peak, split.positive, counts, prevalence=0.1)
+
+    assert even[0] == pytest.approx(0.7, abs=1e-6)
+    assert rare[0] == pytest.approx(7 / 34, abs=1e-6)
+
+
 def test_a_row_without_a_kind_is_undefined() -> None:
     """Nothing can be calibrated on positives alone."""
     split = scored([0.6, 0.9], [0.1, 0.4], split=Split.TEST)

@@ -13,7 +13,7 @@ import pytest
 from handoff_eval.conversation import Conversation
 from handoff_eval.encoders.hashing import HashingEncoder
 from handoff_eval.production.drift.log import LogRow
-from handoff_eval.production.drift.novelty import know, novelty_test
+from handoff_eval.production.drift.novelty import know, newness_of, novelty_test
 from handoff_eval.production.drift.picture import trends_plot
 from handoff_eval.production.drift.trends import (
     audited_recall,
@@ -41,6 +41,15 @@ WORDS = [
     "size",
 ]
 NEW = ["drone", "firmware", "propeller", "gimbal", "altitude", "battery", "telemetry", "rotor"]
+
+
+def test_newness_by_hand() -> None:
+    """1 minus the cosine to the nearer of two known directions."""
+    known = np.array([[0, 1], [0.8, 0.6]], dtype=np.float32)
+    seen = np.array([[1, 0], [0.6, 0.8], [0, 1]], dtype=np.float32)
+
+    # (1, 0): 0 and .8; (.6, .8): .8 and .48 + .48 = .96; (0, 1) is known.
+    assert newness_of(seen, known) == pytest.approx([0.2, 0.04, 0.0], abs=1e-6)
 
 
 def row(

@@ -50,6 +50,19 @@ def test_days_without_traffic_count_nought() -> None:
     assert counts.weekdays[:8].tolist() == [0, 1, 2, 3, 4, 5, 6, 0]
 
 
+def test_other_weeks_have_the_mean_and_spread_of_the_fit() -> None:
+    """The mean of 2 days of mean 4 and dispersion 1/4 varies by (4 + 16 / 4) / 2 = 4."""
+    pattern = Pattern(np.array([4.0] * 6 + [0.0]), np.full(7, 2), 0.25)
+
+    drawn = pattern.draw_means(40_000, np.random.default_rng(0))
+
+    assert drawn.shape == (40_000, 7)
+    # Four standard errors of a mean (2 / 200) and, about, of a variance (4 sqrt(3 / 40,000)).
+    assert drawn[:, :6].mean(axis=0) == pytest.approx(4.0, abs=0.04)
+    assert drawn[:, :6].var(axis=0) == pytest.approx(4.0, abs=0.14)
+    assert np.ptp(drawn[:, 6]) == 0
+
+
 def test_too_short_traffic_is_refused() -> None:
     """Without two weeks there is no weekly pattern to speak of."""
     with pytest.raises(DataError, match="at least 2 weeks for a forecast of days; got 13 days"):

@@ -42,6 +42,21 @@ def test_limit_without_discordance_by_hand() -> None:
     assert largest_difference(0, 0, 52) < 0.05 < largest_difference(0, 0, 51)
 
 
+def test_conversations_that_stand_for_many_tell_less() -> None:
+    """Ten positives, half of weight 3: 20^2 / (5 * 9 + 5) = 8 customers, z^2 / (8 + z^2)."""
+    positive = np.arange(20) < 10
+    report = gate(
+        positive,
+        positive,
+        positive=positive,
+        groups=[f"u{i}" for i in range(20)],
+        weight=np.where(positive & (np.arange(20) < 5), 3.0, 1.0),
+        prevalence=0.1,
+    )
+
+    assert report.largest_drop == pytest.approx(2.7055 / 10.7055, abs=1e-4)
+
+
 def test_limit_solves_the_score_equation() -> None:
     """At the limit for 5 lost and 2 gained of 100 the score is -1.645, q by Tango's root."""
     d = largest_difference(0.05, 0.02, 100)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from handoff_eval.transcripts.read import Dataset
 from handoff_eval.trigger import Trigger
 from handoff_eval.triggers.keyword import KeywordTrigger, default_rules
 from handoff_eval.triggers.train import train_classifier
+from tests.builders import labeled, talk
+from tests.wordings import LastWordTrigger
 
 BUDGET = Budget(20, 0.8, 200, prevalence=0.05)
 
@@ -122,6 +125,35 @@ def test_what_cannot_be_judged_is_refused(dataset: Dataset) -> None:
 
     with pytest.raises(DataError, match="with and without a handoff in the tune split"):
         learning_curve(replace(dataset, labels=some), ["any"], BUDGET, train=_train)
+
+
+def test_tune_counts_by_what_was_drawn() -> None:
+    """A positive that stands for three counts three times in average precision and recall."""
+    items = [
+        labeled(talk(f"C: {said}", id=f"{split.value}-{i}", customer=f"{split.value}-{i}",
+                     split=split), handoff=needed, at=0 if needed else None)
+        for split in (Split.TRAIN, Split.TUNE)
+        for i, (said, needed) in enumerate([("a person", True), ("hello", True)] * 2
+                                           + [("no person", False)] + [("hi", False)] * 3)
+    ]  # fmt: skip
+    often = {f"tune-{i}": 1 / 3 for i in (0, 2)}
+    labels = tuple(
+        replace(i.label, sampling_probability=often.get(i.conversation.id, 1.0)) for i in items
+    )
+    data = Dataset("drawn", Path("drawn"), tuple(i.conversation for i in items), labels, (), "0")
+    trigger = LastWordTrigger("Send it when they ask for a person.")
+
+    found = learning_curve(
+        data, ["words"], Budget(4, 0.5, 10, prevalence=0.5), train=lambda *_: trigger,
+        shares=(1.0,), seeds=1,
+    )  # fmt: skip
+
+    # The trigger scores .9 for "person": positives 6 of 8, negatives 1 of 4; all others tie at 0.
+    # AP = 6/8 (6/7) + 2/8 (8/12) = .8095; at a prevalence of 1/2 the tie at .9 is
+    # 1/2 (3/4) + 1/2 (1/4) = 1/2 of the volume, so .4 takes .8 of it: recall .75 * .8 = .6.
+    (point,) = found.points
+    assert point.average_precision.value == pytest.approx(6 / 8 * 6 / 7 + 2 / 8 * 8 / 12)
+    assert point.recall.value == pytest.approx(0.6)
 
 
 def test_too_few_labels_are_refused(dataset: Dataset) -> None:

@@ -27,6 +27,20 @@ def test_figures_by_hand() -> None:
     assert "not shown to be off" in found.sentences()[0]
 
 
+def test_what_a_conversation_stands_for_counts() -> None:
+    """The share in need, the mean score, Brier score and excess are of all that was drawn from.
+
+    One bin: scores .4 (need, weight 3), .8 (no need, 1). Share 3/4; mean score
+    (3 * .4 + .8) / 4 = .5; excess .5 - .75 = -.25; Brier (3 * .36 + .64) / 4 = .43.
+    """
+    found = measure_reliability(scored([0.4], [0.8], split=Split.TUNE, weight=[3, 1]), bins=1)
+
+    assert found.bins[0].needed.value == pytest.approx(0.75)
+    assert found.bins[0].mean == pytest.approx(0.5)
+    assert found.excess.value == pytest.approx(-0.25)
+    assert found.brier.value == pytest.approx(0.43)
+
+
 def test_promising_too_much_is_said() -> None:
     """Scores of .9 where one in four needs are called too high."""
     random = np.random.default_rng(0)

@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,20 @@ def test_added_up_by_hand() -> None:
     assert quality.copy_precision.low == pytest.approx(0.025 ** (1 / 3))
     assert quality.coverage.n == 3
     assert AMOUNT not in quality.coverage_by_kind
+
+
+def test_summaries_count_for_what_their_conversations_stand_for() -> None:
+    """A flawless summary of one of three conversations and an empty one with a swap."""
+    quality = add_up(
+        [replace(counted(2, group="a"), weight=3.0), counted(0, group="b", wrong=1)],
+    )
+
+    assert quality.coverage.value == pytest.approx(3 / 4)
+    # 1 swap among the 3 * 2 + 2 sentences that are stood for; 4 of 4 claims are right, and Kish
+    # makes 4^2 / (3^2 + 1^2) = 1.6 customers, so the lower limit is that of one: .025.
+    assert quality.role_swaps.value == pytest.approx(1 / 8)
+    assert quality.flawless.value == pytest.approx(3 / 4)
+    assert quality.copy_precision.low == pytest.approx(0.025)
 
 
 def test_the_interval_resamples_customers() -> None:

@@ -20,6 +20,7 @@ from handoff_eval.handoff import Budget
 from handoff_eval.llm.asker import ModelAsker
 from handoff_eval.llm.endpoint import RemoteModel
 from handoff_eval.llm.replies import ReplyStore
+from tests.builders import scored
 from tests.llm_provider import Answer, completion, provider
 from tests.wordings import LastWordTrigger, word_dataset
 
@@ -131,6 +132,17 @@ def test_the_objective_is_of_the_set() -> None:
     assert OBJECTIVE.recall(scored) == pytest.approx(0.6 * (1 / 3) / (0.2 + 1 / 6))
     assert OBJECTIVE.emails_at_floor(scored) == pytest.approx(30 * (0.2 + 1 / 6) * 0.5 / 0.6)
     assert OBJECTIVE.cut(scored) > 0.9
+
+
+def test_the_objective_weighs_by_what_was_drawn() -> None:
+    """Conversations drawn with unequal chances count by what each stands for."""
+    of = scored([0.9, 0.2], [0.9, 0.2, 0.2], split=Split.TRAIN, weight=[3, 1, 1, 1, 2])
+
+    # .9: positives 3 / 4, negatives 1 / 4, so volume 1/3 (3/4) + 2/3 (1/4) = 5/12. A volume of 1/3
+    # takes (1/3) / (5/12) = 4/5 of that tie: recall 3/4 (4/5) = .6. Half of the needed ones take
+    # (1/2) / (3/4) of the 5/12: 30 (5/12) (2/3) = 8.33 emails a day.
+    assert OBJECTIVE.recall(of) == pytest.approx(0.6)
+    assert OBJECTIVE.emails_at_floor(of) == pytest.approx(25 / 3)
 
 
 def test_reports_show_themselves(tmp_path: Path) -> None:

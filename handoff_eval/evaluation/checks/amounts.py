@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import numpy as np
+
 from handoff_eval.conversation import LabeledConversation, Split
 from handoff_eval.evaluation.checks.base import (
     CannotRun,
@@ -16,6 +18,7 @@ from handoff_eval.evaluation.checks.base import (
     positives_in,
 )
 from handoff_eval.evaluation.exact import largest_count, positives_needed
+from handoff_eval.evaluation.intervals import effective_customers
 from handoff_eval.severity import Severity
 from handoff_eval.transcripts.split import assign_splits
 
@@ -71,23 +74,34 @@ def enough_in_test(inputs: Inputs) -> Iterator[Finding]:
 
 
 def prevalence_of_traffic(inputs: Inputs) -> Iterator[Finding]:
-    """HE008: the sample's prevalence is far from the traffic's."""
+    """HE008: the prevalence that the labels show is far from the traffic's.
+
+    Far is both of two: odds (Agresti, Categorical Data Analysis, 2013, section 2.2) apart by
+    `FAR_FACTOR`, and the score test of a proportion rejecting at 5 % (section 1.3), with the
+    standard error that the traffic's own prevalence gives as many customers. Labels count by
+    what they stand for.
+    """
     if inputs.prevalence is None:
         raise CannotRun("the prevalence of the traffic is not given (--prevalence)")
     labeled = inputs.need_labels()
-    share = sum(item.label.handoff for item in labeled) / len(labeled)
+    weight = np.array([item.weight for item in labeled])
+    share = float(np.average([item.label.handoff for item in labeled], weights=weight))
     odds = _odds(share) / _odds(inputs.prevalence)
-    standard_error = math.sqrt(inputs.prevalence * (1 - inputs.prevalence) / len(labeled))
+    customers = effective_customers([item.conversation.group for item in labeled], weight)
+    standard_error = math.sqrt(inputs.prevalence * (1 - inputs.prevalence) / customers)
     if max(odds, 1 / odds if odds else math.inf) < FAR_FACTOR:
         return
     if abs(share - inputs.prevalence) < 1.96 * standard_error:
         return
+    drawn = f"the {len(labeled):,} labelled conversations"
+    if np.ptp(weight):
+        drawn = f"what {drawn} were drawn from"
     yield Finding(
         "HE008",
         Severity.WARNING,
-        f"{share:.1%} of the {len(labeled):,} labelled conversations need a handoff, "
-        f"{inputs.prevalence:.1%} of the traffic does; precision and volume read off the sample "
-        "would be wrong; give --prevalence to every command that reports them.",
+        f"{share:.1%} of {drawn} need a handoff, {inputs.prevalence:.1%} of the traffic does; "
+        "precision and volume read off the sample would be wrong; give --prevalence to every "
+        "command that reports them.",
         len(labeled),
     )
 
@@ -108,6 +122,11 @@ def _positives_by_customer(inputs: Inputs, split: Split) -> tuple[int, str]:
 
 
 def _half_width(share: float, n: int) -> float:
+    """Return half the normal interval of a share, 1.96 sqrt(p (1 - p) / n), or 1 if that is less.
+
+    It plans a size and judges nothing (Cochran, Sampling Techniques, 1977, chapter 4), and so does
+    n = 1.96^2 p (1 - p) / width^2, the same solved for n.
+    """
     return 1.0 if n == 0 else min(1.0, 1.96 * math.sqrt(share * (1 - share) / n))
 
 

@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from handoff_eval.evaluation.intervals import (
-    Estimate,
-    cluster_weights,
-    percentile_estimate,
-    proportion_estimate,
-)
+from handoff_eval.evaluation.intervals import Estimate, percentile_estimate
 from handoff_eval.evaluation.look import WIDE
 from handoff_eval.evaluation.result import Result
-from handoff_eval.evaluation.scored import ScoredSplit
+from handoff_eval.evaluation.scored import ScoredSplit, share_among
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +23,9 @@ BINS = 5
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Conversations whose highest scores lie together.
+    """Conversations whose highest scores lie together, a point of the reliability diagram.
+
+    Murphy and Winkler, Applied Statistics 26 (1977) 41-47.
 
     Attributes
     ----------
@@ -57,7 +54,8 @@ class Reliability(Result):
         Mean squared distance of the score from the label (Brier, Monthly Weather Review 78
         (1950) 1-3); always saying the prevalence p gives p (1 - p).
     excess : Estimate
-        Mean score minus the share in need: above 0 the scores promise too much.
+        Mean score minus the share in need, calibration in the large (Cox, Biometrika 45 (1958)
+        562-565): above 0 the scores promise too much.
     """
 
     caption: ClassVar[str] = "Share in need by score, at the prevalence of the sample."
@@ -135,8 +133,8 @@ def measure_reliability(scored: ScoredSplit, *, bins: int = BINS, seed: int = 0)
     seed : int
         Of the resampling.
     """
-    peak, positive, groups = scored.peak, scored.positive, np.array(scored.groups, dtype=object)
-    weights = cluster_weights(scored.groups, seed=seed)
+    peak, positive = scored.peak, scored.positive
+    weight, weights = scored.weight, scored.resampled(seed=seed)
     edges = np.unique(np.quantile(peak, np.linspace(0, 1, bins + 1)))
     place = np.clip(np.searchsorted(edges, peak, side="right") - 1, 0, max(0, len(edges) - 2))
     found = []
@@ -146,15 +144,15 @@ def measure_reliability(scored: ScoredSplit, *, bins: int = BINS, seed: int = 0)
             Bin(
                 low=float(peak[inside].min()),
                 high=float(peak[inside].max()),
-                mean=float(peak[inside].mean()),
-                needed=proportion_estimate(
-                    positive[inside], list(groups[inside]), weights[:, inside], level=0.95
-                ),
+                mean=float(np.average(peak[inside], weights=weight[inside])),
+                needed=share_among(scored, positive, inside, weights),
             )
         )
     total = weights.sum(axis=1)
     estimates = [
-        percentile_estimate(float(values.mean()), weights @ values / total, len(values))
+        percentile_estimate(
+            float(np.average(values, weights=weight)), weights @ values / total, len(values)
+        )
         for values in ((peak - positive) ** 2, peak - positive)
     ]
     return Reliability(scored.replay.trigger, scored.split.value, tuple(found), *estimates)

@@ -241,8 +241,8 @@ def _strict_precision(
 ) -> Estimate:
     """Return p S / (p S + p E + (1 - p) F): needed fires S over these, early ones E, false ones F.
 
-    The early fires of positives are folded into the rate of needless ones, which makes it a
-    precision at S and F + E p / (1 - p).
+    Bayes's theorem as in `precision_at_prevalence`: the early fires of positives are folded into
+    the rate of needless ones, which makes it a precision at S and F + E p / (1 - p).
     """
     odds = prevalence / (1 - prevalence)
     hits = (fired & ~early, early, fired)
@@ -296,7 +296,11 @@ def _mean(
 def _median(
     values: NDArray[np.float64], weights: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> Estimate:
-    """Return the lower median: the smallest value with half of the weight at or below it."""
+    """Return the lower median: the smallest value with half of the weight at or below it.
+
+    The weighted median of Cormen, Leiserson, Rivest and Stein, Introduction to Algorithms, 2009,
+    problem 9-2.
+    """
     if not len(values):
         return Estimate(float("nan"), float("nan"), float("nan"), 0, "undefined")
     order = np.argsort(values, kind="stable")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from handoff_eval.errors import DataError
 from handoff_eval.evaluation.gate.verdict import GateReport
-from handoff_eval.evaluation.intervals import weight_blocks
+from handoff_eval.evaluation.intervals import effective_customers, weight_blocks
 from handoff_eval.evaluation.metrics import at_prevalence
 
 Flags = NDArray[np.bool_]
@@ -79,7 +79,7 @@ def gate(
     recalls = float(of_need @ baseline), float(of_need @ candidate)
     lost, gained = baseline & ~candidate, candidate & ~baseline
     in_need = [group for group, yes in zip(groups, positive, strict=True) if yes]
-    customers = _effective(in_need, weight[positive])
+    customers = effective_customers(in_need, weight[positive])
     drop = largest_difference(float(of_need @ lost), float(of_need @ gained), customers)
     growth = _largest_growth(baseline, candidate, positive, groups, weight, p, volumes, seed=seed)
     if recalls[0] - recalls[1] > recall_margin or _growth(*volumes) > volume_margin:
@@ -175,7 +175,7 @@ def _largest_growth(
     found = found[~np.isnan(found)]
     limit = float(np.quantile(found, 1 - RISK)) if len(found) else float("inf")
     others = [group for group, yes in zip(groups, positive, strict=True) if not yes]
-    unseen = largest_difference(0.0, 0.0, _effective(others, weight[~positive]))
+    unseen = largest_difference(0.0, 0.0, effective_customers(others, weight[~positive]))
     if volumes[0] == 0:
         return limit
     return max(limit, (volumes[1] - volumes[0] + (1 - prevalence) * unseen) / volumes[0])
@@ -189,12 +189,3 @@ def _growths(before: Array, after: Array) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         growth: Array = np.where((before == 0) & (after == 0), 0.0, after / before - 1)
     return growth
-
-
-def _effective(groups: Sequence[str], weight: Array) -> float:
-    """Return the number of customers, less where their weights differ (Kish, 1965)."""
-    codes = np.unique(np.asarray(groups), return_inverse=True)[1]
-    if np.ptp(weight) == 0:
-        return float(codes.max() + 1)
-    sums = np.bincount(codes, weight)
-    return float(sums.sum() ** 2 / (sums**2).sum())

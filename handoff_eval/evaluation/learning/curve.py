@@ -110,7 +110,8 @@ class _Judge:
         self.conversations = [item.conversation for item in judged]
         self.positive = positive
         groups = [item.conversation.group for item in judged]
-        self.weights = np.concatenate(
+        weight = np.array([item.weight for item in judged])
+        self.weights = weight * np.concatenate(
             [np.ones((1, len(judged))), cluster_weights(groups, replicates=REPLICATES)]
         )
         self.volume = budget.email_rate

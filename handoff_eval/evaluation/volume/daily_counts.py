@@ -116,7 +116,8 @@ class Pattern:
     def draw_means(self, draws: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return weekday means as other weeks would have given them, shape (draws, 7).
 
-        Parametric bootstrap: each is the mean of as many days as it was fitted on.
+        Parametric bootstrap (Davison and Hinkley, 1997, section 2.2): each is the mean of as many
+        days as it was fitted on.
         """
         longest = int(self.days.max())
         shape = (draws, longest, WEEK)

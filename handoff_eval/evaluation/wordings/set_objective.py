@@ -30,14 +30,14 @@ class Objective:
 
     def recall(self, scored: ScoredSplit) -> float:
         """Return the recall when the budget's share of the conversations is emailed."""
-        weights = at_prevalence(scored.positive, np.ones(len(scored.peak)), self.prevalence)
+        weights = at_prevalence(scored.positive, scored.weight, self.prevalence)
         return float(
             recall_at_volume(scored.peak, scored.positive, weights, self.budget.email_rate)
         )
 
     def emails_at_floor(self, scored: ScoredSplit) -> float:
         """Return the emails a day at which the budget's smallest recall is reached."""
-        weights = at_prevalence(scored.positive, np.ones(len(scored.peak)), self.prevalence)
+        weights = at_prevalence(scored.positive, scored.weight, self.prevalence)
         _, volumes, recalls = volume_recall_curve(scored.peak, scored.positive, weights)
         # A recall that several thresholds share is reached at the first of them.
         volume = np.interp(
@@ -47,7 +47,7 @@ class Objective:
 
     def cut(self, scored: ScoredSplit) -> float:
         """Return the lowest score that may fire without more emails than the budget's share."""
-        weights = at_prevalence(scored.positive, np.ones(len(scored.peak)), self.prevalence)
+        weights = at_prevalence(scored.positive, scored.weight, self.prevalence)
         thresholds, volumes, _ = volume_recall_curve(scored.peak, scored.positive, weights)
         within = thresholds[volumes <= self.budget.email_rate + 1e-12]
         return float(within[-1]) if len(within) else float(np.nextafter(thresholds[0], 2.0))

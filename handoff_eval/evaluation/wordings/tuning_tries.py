@@ -17,7 +17,8 @@ class TriesLedger:
     The k-th try is tested at 1 / (k (k + 1)) of the risk, of a certificate or of a difference. The
     shares are 1/k - 1/(k + 1), so any number of them adds up to less than 1, and by the union
     bound a certificate holds however often the tuning is run again, whatever was learnt from
-    earlier results. Dividing by k alone would not: 1 + 1/2 + 1/3 + … has no bound.
+    earlier results: the risk is spent, as by Lan and DeMets (Biometrika 70 (1983) 659-663).
+    Dividing by k alone would not: 1 + 1/2 + 1/3 + … has no bound.
 
     Parameters
     ----------

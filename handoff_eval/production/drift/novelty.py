@@ -80,7 +80,11 @@ def conversation_vectors(
 
 
 def newness_of(vectors: NDArray[np.float32], known: NDArray[np.float32]) -> Array:
-    """Return 1 minus the cosine to the nearest known conversation, shape (n,)."""
+    """Return 1 minus the cosine to the nearest known conversation, shape (n,).
+
+    The nearest neighbour's distance as in Pimentel, Clifton, Clifton and Tarassenko, A review of
+    novelty detection, Signal Processing 99 (2014) 215-249, section 3.
+    """
     nearest = [
         (block @ known.T).max(axis=1) for block in np.array_split(vectors, len(vectors) // 500 + 1)
     ]

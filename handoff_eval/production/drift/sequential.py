@@ -107,6 +107,8 @@ def e_detector(
 def volume_excess(emails: Array, conversations: Array, max_email_rate: float) -> Array:
     """Return each day's share of conversations emailed, minus the certified rate.
 
+    Its mean is at most 0 while the promise holds, which is what is bet against (Waudby-Smith and
+    Ramdas, J. R. Stat. Soc. B 86 (2024) 1-27, on bounded means).
     Days without a conversation say nothing and must be left out by the caller.
     """
     return np.asarray(emails, np.float64) / np.asarray(conversations, np.float64) - max_email_rate
@@ -114,6 +116,9 @@ def volume_excess(emails: Array, conversations: Array, max_email_rate: float) ->
 
 def recall_excess(missed: Array, needed: Array, weights: Array, min_recall: float) -> Array:
     """Return w (miss - (1 - R) need) a conversation: at most 0 in the mean while recall >= R.
+
+    Each counts for one over its chance of being audited (Horvitz and Thompson, Journal of the
+    American Statistical Association 47 (1952) 663-685), so the mean is that over all traffic.
 
     Parameters
     ----------

@@ -200,7 +200,7 @@ def _as_label(label: Label, end: int, stratum: Stratum) -> Label:
 
 def _datasheet(found: Collected, source: str) -> str:
     of_record = Reviews(found.labels).of_record().values()
-    weights = [1 / (label.sampling_probability or 1.0) for label in of_record]
+    weights = [label.weight for label in of_record]
     needed = sum(w for w, label in zip(weights, of_record, strict=True) if label.handoff)
     strata = "\n".join(
         f"| {s.name} | {s.drawn} | {s.read} | {s.probability:.4g} |" for s in found.strata
