@@ -154,7 +154,8 @@ def _change_list(array: Any, wanted: list[str]) -> None:
 def _item(value: Any) -> Any:
     import tomlkit
 
-    if isinstance(value, str) and (len(value) > LINE or "\n" in value):
+    # In a multi-line string TOML may read "\r\n" as "\n", so those are escaped on one line.
+    if isinstance(value, str) and "\r\n" not in value and (len(value) > LINE or "\n" in value):
         return tomlkit.string(value, multiline=True)
     return value
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from handoff_eval.errors import SettingsError
@@ -210,6 +210,7 @@ def test_opening_what_is_not_there_is_an_error(path: Path) -> None:
 
 
 @given(st.text(min_size=1).filter(lambda text: text.strip() and "\x00" not in text))
+@example("from a\r\nspreadsheet\r\n")
 @settings(max_examples=60, deadline=None)
 def test_any_instruction_survives_the_file(
     tmp_path_factory: pytest.TempPathFactory, text: str
