@@ -109,6 +109,7 @@ def volume_excess(emails: Array, conversations: Array, max_email_rate: float) ->
 
     Its mean is at most 0 while the promise holds, which is what is bet against (Waudby-Smith and
     Ramdas, J. R. Stat. Soc. B 86 (2024) 1-27, on bounded means).
+
     Days without a conversation say nothing and must be left out by the caller.
     """
     return np.asarray(emails, np.float64) / np.asarray(conversations, np.float64) - max_email_rate
